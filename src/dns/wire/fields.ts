@@ -1,0 +1,180 @@
+/**
+ * The kinds of field that rdata is made of. A record type is a list of fields; reading a zone file,
+ * printing, checking and finding the domain names all follow from that list, so that they cannot
+ * drift apart.
+ */
+import { err, ok, type Result } from '../../base/result.ts';
+import { formatAddress, parseAddress } from '../../net/ip.ts';
+import { formatName, parseName } from './name.ts';
+import { parseSeconds, quoteText, type Token, unescapeText } from './text.ts';
+
+export interface Field {
+  /** Octets in wire form, or how they delimit themselves; "rest" is all that is left. */
+  readonly takes: number | 'name' | 'string' | 'rest';
+  /** The field comes once or more, up to the end of the rdata. */
+  readonly many: boolean;
+  /** May be written in quotes. */
+  readonly quotable: boolean;
+  /** What belongs here, for errors: "a preference (0–65535)". */
+  readonly what: string;
+  /** Wire form; a relative name gets `origin`. */
+  readonly parse: (text: string, origin: Uint8Array) => Result<Uint8Array, string>;
+  /** Presentation form of exactly this field's octets. */
+  readonly print: (octets: Uint8Array) => string;
+  /** Left out: any octets of the right length are good. */
+  readonly valid?: (octets: Uint8Array) => boolean;
+}
+
+function number(octets: 1 | 2 | 4, what: string): Field {
+  const max = 2 ** (octets * 8) - 1;
+  return {
+    takes: octets,
+    many: false,
+    quotable: false,
+    what: `${what} (0–${max})`,
+    parse: (text) =>
+      /^[0-9]{1,10}$/.test(text) && Number(text) <= max
+        ? ok(bigEndian(Number(text), octets))
+        : err(`"${text}" is not ${what} (0–${max})`),
+    print: (bytes) => String(readBigEndian(bytes)),
+  };
+}
+
+function bigEndian(value: number, octets: number): Uint8Array {
+  const out = new Uint8Array(octets);
+  for (let i = octets - 1, rest = value; i >= 0; i--, rest = Math.floor(rest / 256)) out[i] = rest;
+  return out;
+}
+
+function readBigEndian(bytes: Uint8Array): number {
+  return bytes.reduce((value, octet) => value * 256 + octet, 0);
+}
+
+export const u8 = (what: string): Field => number(1, what);
+export const u16 = (what: string): Field => number(2, what);
+export const u32 = (what: string): Field => number(4, what);
+
+/** A time of the SOA record: seconds, or with units ("1h30m"). */
+export function time(what: string): Field {
+  return {
+    ...number(4, what),
+    what: `${what} (seconds, or e.g. 1h30m)`,
+    parse: (text) => {
+      const value = parseSeconds(text, 0xffffffff);
+      return value === null
+        ? err(`"${text}" is not ${what}: write seconds or e.g. 1h30m`)
+        : ok(bigEndian(value, 4));
+    },
+  };
+}
+
+function address(octets: 4 | 16, what: string): Field {
+  return {
+    takes: octets,
+    many: false,
+    quotable: false,
+    what,
+    parse: (text) => {
+      const parsed = parseAddress(text);
+      return parsed?.length === octets ? ok(parsed) : err(`"${text}" is not ${what}`);
+    },
+    print: formatAddress,
+  };
+}
+
+export const ipv4 = address(4, 'an IPv4 address such as 192.0.2.1');
+export const ipv6 = address(16, 'an IPv6 address such as 2001:db8::1');
+
+const DOTTED_QUAD = /^[0-9]+(\.[0-9]+){3}$/;
+
+export const name = (what: string): Field => ({
+  takes: 'name',
+  many: false,
+  quotable: false,
+  what,
+  parse: (text, origin) =>
+    DOTTED_QUAD.test(text)
+      ? err(`"${text}" is an address: write a domain name`)
+      : parseName(text, origin),
+  print: formatName,
+});
+
+/** A mail address as a name: its "@" is written as a dot (RFC 1035 §8). */
+export const mailbox = (what: string): Field => ({
+  ...name(what),
+  parse: (text, origin) =>
+    /[^\\]@./.test(text)
+      ? err(`"${text}" is not ${what}: write "." for "@"`)
+      : parseName(text, origin),
+});
+
+const STRING_MAX = 255;
+
+function oneString(text: string): Result<Uint8Array, string> {
+  const octets = unescapeText(text);
+  if (!octets.ok) return octets;
+  if (octets.value.length > STRING_MAX) {
+    return err(`a string of ${octets.value.length} octets: at most ${STRING_MAX} are allowed`);
+  }
+  return ok(Uint8Array.of(octets.value.length, ...octets.value));
+}
+
+export const string = (what: string): Field => ({
+  takes: 'string',
+  many: false,
+  quotable: true,
+  what,
+  parse: oneString,
+  print: (octets) => quoteText(octets.subarray(1)),
+});
+
+/**
+ * One or more strings. A longer one is split at 255 octets (RFC 7208 §3.3: readers join them
+ * without a space), since nobody wants to cut a DKIM key by hand.
+ */
+export const strings = (what: string): Field => ({
+  ...string(what),
+  many: true,
+  parse: (text) => {
+    const octets = unescapeText(text);
+    if (!octets.ok) return octets;
+    const out: number[] = [];
+    for (let at = 0; at === 0 || at < octets.value.length; at += STRING_MAX) {
+      const part = octets.value.subarray(at, at + STRING_MAX);
+      out.push(part.length, ...part);
+    }
+    return ok(Uint8Array.from(out));
+  },
+});
+
+const TAG = /^[a-z0-9]{1,255}$/i;
+
+/** The property tag of CAA (RFC 8659 §4.1): letters and digits, printed without quotes. */
+export const tag = (what: string): Field => ({
+  ...string(what),
+  quotable: false,
+  parse: (text) =>
+    TAG.test(text) ? oneString(text) : err(`"${text}" is not ${what}: only letters and digits`),
+  print: (octets) => String.fromCharCode(...octets.subarray(1)),
+  valid: (octets) => TAG.test(String.fromCharCode(...octets.subarray(1))),
+});
+
+/** All that is left of the rdata as one string, without a length octet. */
+export const remainder = (what: string): Field => ({
+  takes: 'rest',
+  many: false,
+  quotable: true,
+  what,
+  parse: unescapeText,
+  print: quoteText,
+});
+
+/** Wire form of one word for `field`, or what is wrong with it. */
+export function parseField(
+  field: Field,
+  token: Token,
+  origin: Uint8Array,
+): Result<Uint8Array, string> {
+  if (token.quoted && !field.quotable) return err(`write ${field.what} without quotes`);
+  return field.parse(token.text, origin);
+}

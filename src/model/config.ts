@@ -1,0 +1,276 @@
+/**
+ * The configuration as every room sees it: immutable, fully resolved, defaults filled in, references
+ * checked. `src/config` is the only place that makes one. Durations are in milliseconds, addresses
+ * are canonical text, names are lower-case and without a trailing dot unless said otherwise.
+ */
+import type { HostPort } from '../net/ip.ts';
+
+export interface Config {
+  /** The deployment's name; it also separates deployments that share one store. */
+  readonly deployment: string;
+  /** Sorted by name. */
+  readonly sites: readonly Site[];
+  /** Region classes; a region's index is its class number in the geo map. Never empty. */
+  readonly regions: readonly Region[];
+  readonly geo: GeoConfig;
+  /** Every (load balancer, check) pair in use; its index is its slot in the health table. */
+  readonly endpoints: readonly Endpoint[];
+  readonly services: readonly Service[];
+  readonly vips: readonly Vip[];
+  readonly zones: readonly Zone[];
+  readonly share: ShareConfig;
+  readonly policy: PolicyConfig;
+}
+
+/** One data centre, run by one agent. */
+export interface Site {
+  readonly name: string;
+  readonly dns: DnsListen;
+  readonly api: ApiListen;
+  readonly bgp: BgpSite | null;
+  readonly load: LoadMeterConfig | null;
+  /** The load that the operator wants at most in normal life, in the meter's unit; > 0. */
+  readonly capacity: number;
+  readonly spill: SpillSite | null;
+  /** Names of the VIPs that this site announces. */
+  readonly announces: readonly string[];
+}
+
+export interface DnsListen {
+  readonly listen: readonly HostPort[];
+  /** Threads that answer UDP, at least 1. */
+  readonly workers: number;
+  /** Largest UDP response, in bytes (RFC 6891 §6.2.5; 1232 by default). */
+  readonly udp_payload_max: number;
+  /** Open TCP connections at most, in total. */
+  readonly tcp_clients_max: number;
+  readonly tcp_idle_ms: number;
+}
+
+export interface ApiListen {
+  readonly listen: HostPort;
+  /**
+   * Absolute path of the file with the bearer token that changing requests must carry; null: anyone
+   * who reaches the address. The token itself is never in a Config, which is shown and compared.
+   */
+  readonly token_file: string | null;
+}
+
+export interface BgpSite {
+  /** Our AS number, 1–4294967295. */
+  readonly as: number;
+  /** BGP identifier as dotted quad (RFC 6286). */
+  readonly router_id: string;
+  /** Where passive neighbours reach us; null: we only dial. */
+  readonly listen: HostPort | null;
+  readonly next_hop: string | null;
+  readonly next_hop6: string | null;
+  readonly neighbors: readonly Neighbor[];
+}
+
+export interface Neighbor {
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+  readonly as: number;
+  /** True: wait for the neighbour to connect instead of dialling it. */
+  readonly passive: boolean;
+  /** Source address to dial from; null: the system chooses. */
+  readonly source: string | null;
+  /** Proposed hold time (RFC 4271 §4.2): 0, or at least 3000 ms. */
+  readonly hold_time_ms: number;
+  readonly connect_retry_ms: number;
+}
+
+/** How the site's load is read. The value is in the same unit as the site's `capacity`. */
+export type LoadMeterConfig = LoadMeterTiming & LoadSource;
+
+export interface LoadMeterTiming {
+  readonly interval_ms: number;
+  /** Time constant of the average over the readings; 0: each reading counts as it is. */
+  readonly smoothing_ms: number;
+}
+
+export type LoadSource =
+  | {
+      readonly kind: 'json';
+      readonly url: string;
+      /** Dotted path of the number inside the document, e.g. "load.requests". */
+      readonly field: string;
+      readonly timeout_ms: number;
+    }
+  | {
+      /** A file that holds one number; older than `stale_ms` counts as unknown. */
+      readonly kind: 'file';
+      readonly path: string;
+      readonly stale_ms: number;
+    };
+
+export interface SpillSite {
+  /** Address of this site's tunnel end, reachable from the other sites. */
+  readonly address: string;
+  readonly driver: 'kernel' | 'none';
+  /** Path MTU between sites in bytes, before tunnel overhead. */
+  readonly path_mtu: number;
+  /** UDP port of the VXLAN tunnels (RFC 7348: 4789). */
+  readonly vxlan_port: number;
+}
+
+export interface Region {
+  readonly name: string;
+  /** Site indices (into Config.sites), nearest first; every site at most once, at least one. */
+  readonly order: readonly number[];
+  /** ISO 3166-1 alpha-2 country codes and two-letter continent codes taken from the mmdb. */
+  readonly countries: readonly string[];
+  readonly continents: readonly string[];
+}
+
+export interface GeoConfig {
+  /** Absolute path of a MaxMind-format database, or null. */
+  readonly mmdb: string | null;
+  /** Region of a client that nothing else places. */
+  readonly default_region: number;
+  /** Prefix in canonical text → region index; the longest match wins over the mmdb. */
+  readonly prefixes: readonly { readonly prefix: string; readonly region: number }[];
+}
+
+/** A load balancer as seen by one check; shared by all services that use both. */
+export interface Endpoint {
+  /** "LOADBALANCER/CHECK", unique. */
+  readonly id: string;
+  readonly load_balancer: string;
+  /** Index into Config.sites: the endpoint's home. */
+  readonly site: number;
+  readonly address4: string | null;
+  readonly address6: string | null;
+  readonly check: Check;
+}
+
+export interface CheckTiming {
+  readonly name: string;
+  readonly interval_ms: number;
+  readonly timeout_ms: number;
+  /** Successes in a row that bring an endpoint up, at least 1. */
+  readonly rise: number;
+  /** Failures in a row that bring it down, at least 1. */
+  readonly fall: number;
+  /** Part of the interval by which each probe is moved at random, 0–0.5. */
+  readonly jitter: number;
+  readonly port: number;
+}
+
+export type Check =
+  | (CheckTiming & { readonly kind: 'tcp' })
+  | (CheckTiming & {
+      readonly kind: 'http' | 'https';
+      readonly path: string;
+      readonly host: string | null;
+      /** Status codes that count as healthy. */
+      readonly expect: readonly number[];
+      /** https only: verify the certificate. */
+      readonly verify: boolean;
+    });
+
+/** A health-aware name. */
+export interface Service {
+  /** Fully qualified, lower-case, without the trailing dot. */
+  readonly name: string;
+  /** Origin of the zone that holds it, in the same form. */
+  readonly zone: string;
+  readonly ttl_s: number;
+  readonly policy: 'nearest' | 'failover' | 'weighted';
+  readonly pool: readonly PoolMember[];
+  /** `failover`: site indices in order of preference; otherwise empty. */
+  readonly order: readonly number[];
+  /** Addresses in one answer at most. */
+  readonly answers_max: number;
+}
+
+export interface PoolMember {
+  /** Index into Config.endpoints. */
+  readonly endpoint: number;
+  /** 1–255; used by `weighted`. */
+  readonly weight: number;
+}
+
+/** An anycast address that sites announce by BGP. */
+export interface Vip {
+  readonly name: string;
+  /** Canonical prefixes, IPv4 and IPv6. */
+  readonly prefixes: readonly string[];
+  /** Names of services; the VIP is fit at a site while each has an eligible endpoint there. */
+  readonly services: readonly string[];
+  /** TCP and UDP ports whose flows may be spilled to another site. */
+  readonly spill_ports: readonly { readonly protocol: 'tcp' | 'udp'; readonly port: number }[];
+  /** RFC 1997 communities as "as:value". */
+  readonly communities: readonly string[];
+  readonly med: number | null;
+}
+
+/** One zone's static records, as the zone file gave them. */
+export interface Zone {
+  /** Lower-case, without the trailing dot. */
+  readonly origin: string;
+  readonly file: string;
+  readonly records: readonly ZoneRecord[];
+}
+
+export interface ZoneRecord {
+  /** Owner in wire form (RFC 1035 §3.1), lower-cased. */
+  readonly owner: Uint8Array;
+  readonly type: number;
+  readonly ttl_s: number;
+  /** RDATA in wire form, names uncompressed. */
+  readonly rdata: Uint8Array;
+  /** Line in the zone file, from 1. */
+  readonly line: number;
+}
+
+export type ShareConfig =
+  | { readonly kind: 'memory' }
+  | {
+      readonly kind: 'redis';
+      readonly urls: readonly string[];
+      /** User of the servers' ACL; null: the default user. */
+      readonly username: string | null;
+      /** Absolute path of the file with the password; null: none. Read as `ApiListen.token_file`. */
+      readonly password_file: string | null;
+    };
+
+/** Times and thresholds of the decision, one set for the deployment. */
+export interface PolicyConfig {
+  /** A site whose newest report is older counts as lost, while others can still be heard. */
+  readonly report_stale_ms: number;
+  readonly report_interval_ms: number;
+  /** An endpoint that was down must stay up this long before it is used again. */
+  readonly hold_down_ms: number;
+  /** From the start of a drain to the withdrawal of the site's routes. */
+  readonly drain_ms: number;
+  readonly spill: SpillPolicy;
+}
+
+/** Loads are ratios to capacity. See DESIGN of the spill loop in docs/architecture.md. */
+export interface SpillPolicy {
+  /** A site asks for help when its demand stays above this (1.1) … */
+  readonly overload: number;
+  /** … and stops asking when its demand is below this (0.95). */
+  readonly relief: number;
+  /** What a spilling site aims to keep for itself (1.0). */
+  readonly target: number;
+  /** A site offers room while its own load is below this (0.7) … */
+  readonly quiet: number;
+  /** … until it is above this (0.8). */
+  readonly quiet_end: number;
+  /** A receiver fills itself up to this with guests (0.9). */
+  readonly fill: number;
+  readonly tick_ms: number;
+  /** How long a grant, or a share in the kernel, lives without being renewed. */
+  readonly lease_ms: number;
+  /** Demand must stay above `overload` this long before spilling starts. */
+  readonly onset_ms: number;
+  /** The share rises and falls by at most this much per second (0.025 and 0.05). */
+  readonly rise_per_s: number;
+  readonly fall_per_s: number;
+  /** Never more than this part of a site's new flows goes elsewhere. */
+  readonly share_max: number;
+}

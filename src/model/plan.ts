@@ -1,0 +1,85 @@
+/**
+ * What one site's agent is to do, with the reason of each part. `decide` makes it; dns, bgp and
+ * spill carry it out by changing only what differs. Plain JSON.
+ */
+import type { SpillStance } from './report.ts';
+
+export interface Plan {
+  readonly site: string;
+  /** Parallel to Config.sites. */
+  readonly sites: readonly SiteVerdict[];
+  /** Parallel to Config.endpoints. */
+  readonly endpoints: readonly EndpointVerdict[];
+  /** The VIPs that this site may announce. */
+  readonly routes: readonly RoutePlan[];
+  readonly spill: SpillPlan;
+  /**
+   * Milliseconds until the plan may change by the passing of time alone (a hold-down ends, a report
+   * grows stale); Infinity when only news can change it.
+   */
+  readonly wake_ms: number;
+}
+
+/** Why something is as it is: a code for machines and a sentence for people. */
+export interface Reason {
+  readonly code: ReasonCode;
+  readonly text: string;
+}
+
+export type ReasonCode =
+  | 'healthy'
+  | 'probe-failed'
+  | 'not-probed-yet'
+  | 'hold-down'
+  | 'draining'
+  | 'site-lost'
+  | 'site-unheard'
+  | 'no-healthy-endpoint'
+  | 'last-announcement-kept'
+  | 'last-answer-kept'
+  | 'nearest-site'
+  | 'next-nearest-site'
+  | 'failover-order'
+  | 'weighted-pick'
+  | 'spilling'
+  | 'spill-ramping'
+  | 'no-grant'
+  | 'not-overloaded'
+  | 'load-unknown'
+  | 'receiving'
+  | 'on-its-own';
+
+export interface SiteVerdict {
+  readonly site: string;
+  readonly state: 'healthy' | 'degraded' | 'down' | 'draining' | 'lost' | 'unknown';
+  /** Load as a ratio to capacity, or null when unknown. */
+  readonly load: number | null;
+  readonly demand: number | null;
+  readonly reason: Reason;
+}
+
+export interface EndpointVerdict {
+  readonly id: string;
+  /** True if DNS may answer with it. */
+  readonly eligible: boolean;
+  readonly reason: Reason;
+}
+
+export interface RoutePlan {
+  readonly vip: string;
+  readonly prefixes: readonly string[];
+  readonly announce: boolean;
+  readonly med: number | null;
+  readonly communities: readonly string[];
+  readonly reason: Reason;
+}
+
+export interface SpillPlan {
+  /** Part of this site's new flows (0–1) that goes to each peer; absent means 0. */
+  readonly shares: Readonly<Record<string, number>>;
+  /** Shares end by themselves when not renewed within this time, in milliseconds. */
+  readonly lease_ms: number;
+  /** To be published in this site's next report. */
+  readonly stance: SpillStance;
+  readonly reason: Reason;
+}

@@ -1,0 +1,94 @@
+/**
+ * What one site saw, and what it does: the only thing that sites tell each other. A report is a
+ * single-writer register; (incarnation, sequence) orders it. It holds durations and ratios, never
+ * wall-clock times, so wrong clocks do no harm. Plain JSON.
+ */
+
+export interface Report {
+  readonly site: string;
+  /** Grows with every start of the site's agent. */
+  readonly incarnation: number;
+  /** Grows with every report of one incarnation. */
+  readonly sequence: number;
+  /** Endpoint id → what the home site's probes say. An endpoint not listed is unknown. */
+  readonly endpoints: Readonly<Record<string, EndpointSight>>;
+  /** Null: the meter is silent or there is none. Unknown is never read as zero. */
+  readonly load: LoadSight | null;
+  /** Set while an operator drains this site. */
+  readonly drain: DrainSight | null;
+  /** VIP name → what this site's speaker does with it. */
+  readonly routes: Readonly<Record<string, RouteSight>>;
+  readonly spill: SpillStance;
+}
+
+export interface EndpointSight {
+  readonly up: boolean;
+  /** Milliseconds since `up` last changed (or since the first verdict). */
+  readonly for_ms: number;
+  /** How often it has gone down since the agent began to probe it. */
+  readonly downs: number;
+  /** The last probe's outcome, in words. */
+  readonly detail: string;
+}
+
+export interface LoadSight {
+  /** What is on this site now, in capacity units. */
+  readonly used: number;
+  /** What the site's own clients would put on it if it kept all of them, in capacity units. */
+  readonly demand: number;
+  /** The part of `used` that comes from the site's own clients, in capacity units. */
+  readonly own: number;
+  /** In the same unit; > 0. */
+  readonly capacity: number;
+}
+
+export interface DrainSight {
+  readonly for_ms: number;
+  readonly by: string;
+  readonly reason: string;
+}
+
+/** 'announced' only while a BGP neighbour hears it. */
+export type RouteSight = 'announced' | 'withdrawn';
+
+/**
+ * What the site decided about spill at its last tick. It is published so that others can act on it,
+ * and it is the decision's own memory: decide is pure and reads it back from the world.
+ */
+export interface SpillStance {
+  /** Milliseconds since this stance was decided. */
+  readonly for_ms: number;
+  /**
+   * How long demand has been above the overload threshold without a break, in milliseconds; null
+   * when it is not above.
+   */
+  readonly over_for_ms: number | null;
+  /** True while this site asks for help. */
+  readonly sending: boolean;
+  /** True while this site offers room. */
+  readonly open: boolean;
+  /** How much this site wants others to take now or soon, in its capacity units; or 0. */
+  readonly wanted: number;
+  /** Site → how much we take from it, in the unit that capacities share. */
+  readonly grants: Readonly<Record<string, number>>;
+  /** Site → part of our own new flows (0–1) that we send to it. */
+  readonly shares: Readonly<Record<string, number>>;
+  /** Site → the share that `shares` is moving to, at a limited speed; it holds the dead band. */
+  readonly aims: Readonly<Record<string, number>>;
+}
+
+export const IDLE_STANCE: SpillStance = {
+  for_ms: 0,
+  over_for_ms: null,
+  sending: false,
+  open: false,
+  wanted: 0,
+  grants: {},
+  shares: {},
+  aims: {},
+};
+
+/** True if `a` is newer than `b` (newest wins, by incarnation and then sequence). */
+export function newer(a: Report, b: Report): boolean {
+  return a.incarnation !== b.incarnation ? a.incarnation > b.incarnation : a.sequence > b.sequence;
+}

@@ -1,0 +1,32 @@
+/** The newest report of every site, as one site knows it. */
+import type { Report } from './report.ts';
+
+export interface World {
+  /** The site whose view this is. */
+  readonly self: string;
+  /** Site name → its newest report. A site never heard of is absent. */
+  readonly sightings: ReadonlyMap<string, Sighting>;
+  /**
+   * False while no store can be reached: the site is on its own, goes on with its own eyes and
+   * with the last report of each other site, however old.
+   */
+  readonly connected: boolean;
+  /**
+   * While not connected: when the store was last reached, on the reader's monotonic clock. Silence
+   * is counted up to here only, so a site that was lost before the cut stays lost and one that was
+   * heard stays heard. Null while connected. Cuts that are over are in `Sighting.cut_ms`.
+   */
+  readonly cut_at: number | null;
+}
+
+export interface Sighting {
+  readonly report: Report;
+  /** When it arrived, on the reader's monotonic clock in milliseconds. */
+  readonly received_at: number;
+  /**
+   * For how long since then no store could be reached, in milliseconds, without the cut that still
+   * lasts. It is no silence of the site: when a store comes back, empty perhaps, nobody is lost
+   * who has only not had the time to write again.
+   */
+  readonly cut_ms: number;
+}
