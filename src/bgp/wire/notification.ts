@@ -1,0 +1,60 @@
+/**
+ * The NOTIFICATION message (RFC 4271 §4.5) and the shutdown communication in it (RFC 9003). Data of
+ * any length is kept and sent, one byte as well: that is what "bad message type" has.
+ */
+import type { Reader, Writer } from '../../net/cursor.ts';
+import { CEASE, ERROR, errorWords } from './codes.ts';
+
+export interface Notification {
+  readonly code: number;
+  readonly subcode: number;
+  readonly data: Uint8Array;
+}
+
+/** RFC 9003 §2: the text has a one-octet length. */
+const TEXT_BYTES_MAX = 255;
+
+export function decodeNotification(reader: Reader): Notification {
+  const code = reader.u8();
+  const subcode = reader.u8();
+  return { code, subcode, data: reader.take(reader.left).slice() };
+}
+
+export function encodeNotification(writer: Writer, notification: Notification): void {
+  writer.u8(notification.code);
+  writer.u8(notification.subcode);
+  writer.put(notification.data);
+}
+
+/** `text` as a shutdown communication, cut at a character border if it is too long. */
+export function shutdownData(text: string): Uint8Array {
+  let utf8 = new TextEncoder().encode(text);
+  if (utf8.length > TEXT_BYTES_MAX) {
+    let end = TEXT_BYTES_MAX;
+    while ((utf8[end]! & 0xc0) === 0x80) end--;
+    utf8 = utf8.subarray(0, end);
+  }
+  const data = new Uint8Array(1 + utf8.length);
+  data[0] = utf8.length;
+  data.set(utf8, 1);
+  return data;
+}
+
+/**
+ * The peer's words in an administrative shutdown or reset, or null. Control characters are shown
+ * as "·": the text goes to logs and terminals and comes from outside (RFC 9003 §5).
+ */
+export function shutdownText({ code, subcode, data }: Notification): string | null {
+  const speaks =
+    subcode === CEASE.ADMINISTRATIVE_SHUTDOWN || subcode === CEASE.ADMINISTRATIVE_RESET;
+  if (code !== ERROR.CEASE || !speaks || data.length < 2) return null;
+  const text = data.subarray(1, 1 + Math.min(data[0]!, data.length - 1));
+  return new TextDecoder().decode(text).replace(/\p{Cc}/gu, '·');
+}
+
+/** For people: "cease, administrative shutdown (6/2): replacing a fan". */
+export function notificationText(notification: Notification): string {
+  const words = errorWords(notification.code, notification.subcode);
+  const said = shutdownText(notification);
+  return said ? `${words}: ${said}` : words;
+}

@@ -1,0 +1,180 @@
+/** Arbitrary BGP messages: everything that can be built and sent in one message. */
+import fc from 'fast-check';
+import type { AsPath } from '../../../src/bgp/wire/as-path.ts';
+import type {
+  Aggregator,
+  Attributes,
+  CodecContext,
+  MpReach,
+  MpUnreach,
+} from '../../../src/bgp/wire/attributes.ts';
+import type { Capability } from '../../../src/bgp/wire/capability.ts';
+import type { Message } from '../../../src/bgp/wire/message.ts';
+import { maskAddress, type Prefix } from '../../../src/net/ip.ts';
+
+/** A plain object, as the decoder makes it. */
+function record<Fields extends object>(
+  fields: {
+    [Name in keyof Fields]: fc.Arbitrary<Fields[Name]>;
+  },
+): fc.Arbitrary<Fields> {
+  return fc.record(fields, { noNullPrototype: true }) as fc.Arbitrary<Fields>;
+}
+
+const u8 = fc.integer({ min: 0, max: 0xff });
+const u16 = fc.integer({ min: 0, max: 0xffff });
+const u32 = fc.integer({ min: 0, max: 0xffffffff });
+const bytes = (minLength: number, maxLength: number): fc.Arbitrary<Uint8Array> =>
+  fc.uint8Array({ minLength, maxLength });
+
+export function prefix(family: 4 | 6): fc.Arbitrary<Prefix> {
+  const octets = family === 4 ? 4 : 16;
+  return fc
+    .tuple(bytes(octets, octets), fc.integer({ min: 0, max: octets * 8 }))
+    .map(([address, length]) => ({ address: maskAddress(address, length), length }));
+}
+
+const prefixes = (family: 4 | 6): fc.Arbitrary<Prefix[]> =>
+  fc.array(prefix(family), { maxLength: 30 });
+
+function asPath(maxAs: number): fc.Arbitrary<AsPath> {
+  return fc.array(
+    record({
+      kind: fc.constantFrom('set', 'sequence'),
+      as: fc.array(fc.integer({ min: 1, max: maxAs }), { minLength: 1, maxLength: 80 }),
+    }),
+    { maxLength: 3 },
+  );
+}
+
+const aggregator = (maxAs: number): fc.Arbitrary<Aggregator> =>
+  record({ as: fc.integer({ min: 1, max: maxAs }), address: bytes(4, 4) });
+
+// Families that isobar does not speak: VPNv4, flow specification, EVPN.
+const otherFamily = fc.constantFrom(
+  { afi: 1, safi: 128 },
+  { afi: 2, safi: 133 },
+  { afi: 25, safi: 70 },
+);
+
+const mpReach: fc.Arbitrary<MpReach> = fc.oneof(
+  record({ family: fc.constant(4 as const), next_hop: bytes(4, 4), nlri: prefixes(4) }),
+  record({
+    family: fc.constant(6 as const),
+    next_hop: fc.oneof(bytes(16, 16), bytes(32, 32)),
+    nlri: prefixes(6),
+  }),
+  fc
+    .tuple(otherFamily, bytes(0, 32), bytes(0, 200))
+    .map(([other, next_hop, raw]) => ({ family: null, ...other, next_hop, raw })),
+);
+
+const mpUnreach: fc.Arbitrary<MpUnreach> = fc.oneof(
+  record({ family: fc.constantFrom(4 as const), nlri: prefixes(4) }),
+  record({ family: fc.constantFrom(6 as const), nlri: prefixes(6) }),
+  fc.tuple(otherFamily, bytes(0, 200)).map(([other, raw]) => ({ family: null, ...other, raw })),
+);
+
+const unknownAttribute = record({
+  flags: fc.constantFrom(0x80, 0xc0, 0xe0),
+  code: fc.integer({ min: 100, max: 255 }),
+  value: bytes(0, 300),
+});
+
+function attributes(context: CodecContext): fc.Arbitrary<Attributes> {
+  const maxAs = context.four_octet_as ? 0xffffffff : 0xffff;
+  const { four_octet_as, ibgp } = context;
+  const optional = {
+    mp_reach: mpReach,
+    mp_unreach: mpUnreach,
+    med: u32,
+    atomic_aggregate: fc.constant(true as const),
+    aggregator: aggregator(maxAs),
+    communities: fc.array(u32, { minLength: 1, maxLength: 100 }),
+    extended_communities: fc
+      .integer({ min: 1, max: 5 })
+      .chain((count) => bytes(count * 8, count * 8)),
+    large_communities: fc.array(fc.tuple(u32, u32, u32), { minLength: 1, maxLength: 30 }),
+    unknown: fc.uniqueArray(unknownAttribute, {
+      minLength: 1,
+      maxLength: 3,
+      selector: ({ code }) => code,
+    }),
+    ...(four_octet_as
+      ? {}
+      : { as4_path: asPath(0xffffffff), as4_aggregator: aggregator(0xffffffff) }),
+  };
+  const wanted = {
+    origin: fc.integer({ min: 0, max: 2 }),
+    as_path: asPath(maxAs),
+    next_hop: bytes(4, 4),
+  };
+  return fc
+    .tuple(
+      record({ ...wanted, ...(ibgp ? { local_pref: u32 } : {}) }),
+      fc.record(optional, { requiredKeys: [], noNullPrototype: true }),
+    )
+    .map(([must, may]) => ({ ...must, ...may }) as Attributes)
+    .map(sorted);
+}
+
+/** An empty AS4_PATH is malformed, and unknown attributes come out in the order of their codes. */
+function sorted(made: Attributes): Attributes {
+  const { as4_path, unknown, ...rest } = made;
+  return {
+    ...rest,
+    ...(as4_path && as4_path.length > 0 ? { as4_path } : {}),
+    ...(unknown ? { unknown: [...unknown].sort((a, b) => a.code - b.code) } : {}),
+  };
+}
+
+const capability: fc.Arbitrary<Capability> = fc.oneof(
+  record({ kind: fc.constant('multiprotocol' as const), afi: u16, safi: u8 }),
+  record({ kind: fc.constant('route-refresh' as const) }),
+  record({ kind: fc.constant('four-octet-as' as const), as: u32 }),
+  record({
+    kind: fc.constant('unknown' as const),
+    code: fc.integer({ min: 3, max: 64 }),
+    value: bytes(0, 255),
+  }),
+);
+
+export const context: fc.Arbitrary<CodecContext> = record({
+  four_octet_as: fc.boolean(),
+  ibgp: fc.boolean(),
+});
+
+export function message(within: CodecContext): fc.Arbitrary<Message> {
+  return fc.oneof(
+    { weight: 1, arbitrary: fc.constant<Message>({ type: 'keepalive' }) },
+    {
+      weight: 4,
+      arbitrary: record({
+        my_as: u16,
+        hold_time_s: u16,
+        router_id: u32,
+        capabilities: fc.array(capability, { maxLength: 8 }),
+      }).map((open): Message => ({ type: 'open', open })),
+    },
+    {
+      weight: 3,
+      arbitrary: record({ code: u8, subcode: u8, data: bytes(0, 300) }).map(
+        (notification): Message => ({ type: 'notification', notification }),
+      ),
+    },
+    {
+      weight: 1,
+      arbitrary: record({ afi: u16, subtype: u8, safi: u8 }).map(
+        (refresh): Message => ({ type: 'route-refresh', refresh }),
+      ),
+    },
+    {
+      weight: 10,
+      arbitrary: record({
+        withdrawn: prefixes(4),
+        announced: prefixes(4),
+        attributes: attributes(within),
+      }).map((update): Message => ({ type: 'update', update })),
+    },
+  );
+}

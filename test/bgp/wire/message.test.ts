@@ -1,0 +1,169 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { Framer } from '../../../src/bgp/wire/framer.ts';
+import { decodeMessage, encodeMessage, type Message } from '../../../src/bgp/wire/message.ts';
+import {
+  notificationText,
+  shutdownData,
+  shutdownText,
+} from '../../../src/bgp/wire/notification.ts';
+import { offersFamily, openAs } from '../../../src/bgp/wire/open.ts';
+import { context, message } from './arbitrary.ts';
+
+const EXTERNAL = { four_octet_as: true, ibgp: false };
+const hex = (text: string): Uint8Array =>
+  Uint8Array.from(Buffer.from(text.replace(/\s/g, ''), 'hex'));
+const MARKER = 'ff'.repeat(16);
+
+test('whatever can be built decodes to itself', () => {
+  fc.assert(
+    fc.property(
+      context.chain((within) => fc.tuple(fc.constant(within), message(within))),
+      ([within, made]) => {
+        const bytes = encodeMessage(made, within);
+        if (!bytes) return; // more than fits a message
+        assert.ok(bytes.length <= 4096);
+        assert.deepEqual(decodeMessage(bytes, within), { message: made, fault: null });
+      },
+    ),
+    { numRuns: 1500 },
+  );
+});
+
+test('however a stream is cut, the framer gives the same messages', () => {
+  const stream = fc.array(message(EXTERNAL), { maxLength: 8 }).map((messages) =>
+    messages.flatMap((it) => {
+      const bytes = encodeMessage(it, EXTERNAL);
+      return bytes ? [bytes] : [];
+    }),
+  );
+  fc.assert(
+    fc.property(
+      stream,
+      fc.array(fc.integer({ min: 1, max: 700 }), { minLength: 1 }),
+      (all, cuts) => {
+        const whole = Buffer.concat(all);
+        const framer = new Framer();
+        const seen: Uint8Array[] = [];
+        let at = 0;
+        for (let i = 0; at < whole.length; i++) {
+          const chunk = whole.subarray(at, at + cuts[i % cuts.length]!);
+          at += chunk.length;
+          assert.equal(
+            framer.push(chunk, (it) => seen.push(it.slice()) > 0),
+            null,
+          );
+          assert.ok(framer.held < 4096);
+        }
+        assert.deepEqual(
+          seen.map((it) => Buffer.from(it)),
+          all.map((it) => Buffer.from(it)),
+        );
+        assert.equal(framer.held, 0);
+      },
+    ),
+    { numRuns: 200 },
+  );
+});
+
+test('a broken header is named as RFC 4271 §6.1 asks, as soon as it is whole', () => {
+  const cases: [string, number, string][] = [
+    [`00${'ff'.repeat(15)}001304`, 1, ''],
+    [`${MARKER}001204`, 2, '0012'],
+    [`${MARKER}100104`, 2, '1001'],
+    [`${MARKER}001404`, 2, '0014'], // a KEEPALIVE has no body
+    [`${MARKER}001c01`, 2, '001c'], // an OPEN has at least 29 bytes
+    [`${MARKER}001602`, 2, '0016'],
+    [`${MARKER}001303`, 2, '0013'],
+    [`${MARKER}001309`, 3, '09'],
+    [`${MARKER}001300`, 3, '00'],
+  ];
+  for (const [bytes, subcode, data] of cases) {
+    const fault = new Framer().push(hex(bytes), () => assert.fail('a message came out'));
+    assert.deepEqual([fault?.code, fault?.subcode, fault?.class], [1, subcode, 'session-reset']);
+    assert.equal(Buffer.from(fault!.data).toString('hex'), data);
+  }
+});
+
+test('one byte of NOTIFICATION data survives', () => {
+  const bytes = hex(`${MARKER} 0016 03 01 03 09`);
+  const decoded = decodeMessage(bytes, EXTERNAL);
+  assert.deepEqual(decoded.message, {
+    type: 'notification',
+    notification: { code: 1, subcode: 3, data: Uint8Array.of(9) },
+  });
+  assert.deepEqual(encodeMessage(decoded.message!, EXTERNAL), bytes);
+});
+
+test('a shutdown communication is UTF-8, cut between characters, and shown without controls', () => {
+  const say = (text: string): string | null =>
+    shutdownText({ code: 6, subcode: 2, data: shutdownData(text) });
+  assert.equal(say('Lüfter wird getauscht'), 'Lüfter wird getauscht');
+  assert.equal(say('a\u001b[31mb\n'), 'a·[31mb·');
+  assert.equal(say('ü'.repeat(200)), 'ü'.repeat(127));
+  assert.equal(shutdownText({ code: 6, subcode: 2, data: Uint8Array.of(200, 65) }), 'A');
+  assert.equal(shutdownText({ code: 6, subcode: 3, data: shutdownData('x') }), null);
+  assert.equal(
+    notificationText({ code: 6, subcode: 2, data: shutdownData('bye') }),
+    'cease, administrative shutdown (6/2): bye',
+  );
+});
+
+test("BIRD's OPEN, with four octets of AS and capabilities that we do not know", () => {
+  const bytes = hex(`${MARKER} 003b 01 04 5ba0 0009 0a0000fe 1e 02 1c
+    0104 0001 0001  0200  0600  4006 0078 0001 0100  4104 fa56ea00  4600  4700`);
+  const { message: decoded, fault } = decodeMessage(bytes, EXTERNAL);
+  assert.equal(fault, null);
+  assert.ok(decoded?.type === 'open');
+  assert.equal(openAs(decoded.open), 4_200_000_000);
+  assert.ok(offersFamily(decoded.open, 1, 1));
+  assert.ok(!offersFamily(decoded.open, 2, 1));
+  assert.deepEqual(
+    decoded.open.capabilities.map((it) => (it.kind === 'unknown' ? it.code : it.kind)),
+    ['multiprotocol', 'route-refresh', 6, 64, 'four-octet-as', 70, 71],
+  );
+});
+
+test('a speaker without multiprotocol capability does IPv4 (RFC 4760 §8)', () => {
+  const open = { my_as: 1, hold_time_s: 90, router_id: 1, capabilities: [] };
+  assert.ok(offersFamily(open, 1, 1));
+  assert.ok(!offersFamily(open, 2, 1));
+});
+
+test('OPEN parameters: unknown ones are refused with 2/4, wrong lengths with 2/0', () => {
+  const open = (tail: string): Uint8Array => {
+    const length = (19 + 9 + tail.replace(/\s/g, '').length / 2).toString(16).padStart(4, '0');
+    return hex(`${MARKER} ${length} 01 04 fde8 005a 0a000001 ${tail}`);
+  };
+  const outcome = (tail: string): string => {
+    const { fault, message: decoded } = decodeMessage(open(tail), EXTERNAL);
+    if (fault) return `${fault.code}/${fault.subcode}`;
+    assert.ok(decoded?.type === 'open');
+    return `${decoded.open.capabilities.length} capabilities`;
+  };
+  assert.equal(outcome('00'), '0 capabilities');
+  assert.equal(outcome('04 02 02 02 00'), '1 capabilities');
+  assert.equal(outcome('03 01 01 00'), '2/4'); // authentication information, long deprecated
+  assert.equal(outcome('05 02 02 02 00'), '2/0');
+  assert.equal(outcome('04 02 03 02 00'), '2/0');
+  assert.equal(outcome('04 02 02 41 04'), '2/0');
+  assert.equal(outcome('ff ff 0005 02 0002 0200'), '1 capabilities'); // RFC 9072
+});
+
+test('an OPEN of another version is refused with 2/1 before the rest of it is read', () => {
+  for (const rest of ['fde8 005a 0a000001 00', 'fde8 005a 0a000001 ff']) {
+    const { fault } = decodeMessage(hex(`${MARKER} 001d 01 05 ${rest}`), EXTERNAL);
+    assert.deepEqual([fault?.code, fault?.subcode], [2, 1]);
+    assert.deepEqual(fault?.data, Uint8Array.of(0, 4));
+  }
+});
+
+test('a message longer than 4096 bytes is not made', () => {
+  const route = { address: Uint8Array.of(10, 0, 0, 1), length: 32 };
+  const made: Message = {
+    type: 'update',
+    update: { withdrawn: Array.from({ length: 900 }, () => route), announced: [], attributes: {} },
+  };
+  assert.equal(encodeMessage(made, EXTERNAL), null);
+});

@@ -1,0 +1,231 @@
+/** RFC 7606, case by case, on bytes put together here without the encoder. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { asPathText, mergeAs4Path } from '../../../src/bgp/wire/as-path.ts';
+import type { CodecContext } from '../../../src/bgp/wire/attributes.ts';
+import { decodeMessage } from '../../../src/bgp/wire/message.ts';
+import { endOfRib, routeChanges } from '../../../src/bgp/wire/update.ts';
+import { formatPrefix } from '../../../src/net/ip.ts';
+
+const EXTERNAL: CodecContext = { four_octet_as: true, ibgp: false };
+const INTERNAL: CodecContext = { four_octet_as: true, ibgp: true };
+const TWO_OCTETS: CodecContext = { four_octet_as: false, ibgp: false };
+
+const ORIGIN = '40010100';
+const AS_PATH = '400206 0201 0000fde9';
+const NEXT_HOP = '400304 c0000201';
+const GOOD = `${ORIGIN} ${AS_PATH} ${NEXT_HOP}`;
+const ROUTE = '20 0a000001';
+const MP_ROUTE =
+  '800e26 0002 01 10 20010db8000000000000000000000001 00 80 20010db8008000000000000000000080';
+
+const plain = (text: string): string => text.replace(/\s/g, '');
+const u16 = (value: number): string => value.toString(16).padStart(4, '0');
+
+function update(attributes: string, nlri = ROUTE, withdrawn = ''): Uint8Array {
+  const [a, n, w] = [plain(attributes), plain(nlri), plain(withdrawn)];
+  const body = `${u16(w.length / 2)}${w}${u16(a.length / 2)}${a}${n}`;
+  return Buffer.from(`${'ff'.repeat(16)}${u16(19 + body.length / 2)}02${body}`, 'hex');
+}
+
+/** "class code/subcode" of the fault, or "fine", and what becomes of the routes. */
+function outcome(bytes: Uint8Array, context = EXTERNAL): { fault: string; routes: string[] } {
+  const { message, fault } = decodeMessage(bytes, context);
+  const text = fault ? `${fault.class} ${fault.code}/${fault.subcode}` : 'fine';
+  if (!message) return { fault: text, routes: [] };
+  assert.ok(message.type === 'update');
+  const { announced, withdrawn } = routeChanges(message.update, fault);
+  return {
+    fault: text,
+    routes: [
+      ...withdrawn.map((prefix) => `-${formatPrefix(prefix)}`),
+      ...announced.map(({ prefix }) => `+${formatPrefix(prefix)}`),
+    ],
+  };
+}
+
+const IN = ['+10.0.0.1/32'];
+const OUT = ['-10.0.0.1/32'];
+
+describe('one malformed attribute', () => {
+  const cases: [string, string, string, string[]][] = [
+    ['nothing wrong', GOOD, 'fine', IN],
+    ['ORIGIN of 3', GOOD.replace('40010100', '40010103'), 'treat-as-withdraw 3/6', OUT],
+    ['ORIGIN of two bytes', `4001020000 ${AS_PATH} ${NEXT_HOP}`, 'treat-as-withdraw 3/5', OUT],
+    ['no ORIGIN', `${AS_PATH} ${NEXT_HOP}`, 'treat-as-withdraw 3/3', OUT],
+    ['no AS_PATH', `${ORIGIN} ${NEXT_HOP}`, 'treat-as-withdraw 3/3', OUT],
+    ['no NEXT_HOP', `${ORIGIN} ${AS_PATH}`, 'treat-as-withdraw 3/3', OUT],
+    ['NEXT_HOP of 5 bytes', `${ORIGIN} ${AS_PATH} 400305c000020100`, 'treat-as-withdraw 3/5', OUT],
+    [
+      'segment too long',
+      `${ORIGIN} 400206 0202 0000fde9 ${NEXT_HOP}`,
+      'treat-as-withdraw 3/11',
+      OUT,
+    ],
+    ['empty segment', `${ORIGIN} 400202 0200 ${NEXT_HOP}`, 'treat-as-withdraw 3/11', OUT],
+    [
+      'segment of type 5',
+      `${ORIGIN} 400206 0501 0000fde9 ${NEXT_HOP}`,
+      'treat-as-withdraw 3/11',
+      OUT,
+    ],
+    [
+      'confederation segment',
+      `${ORIGIN} 400206 0301 0000fde9 ${NEXT_HOP}`,
+      'treat-as-withdraw 3/11',
+      OUT,
+    ],
+    [
+      'AS 0 in the path',
+      `${ORIGIN} 400206 0201 00000000 ${NEXT_HOP}`,
+      'treat-as-withdraw 3/11',
+      OUT,
+    ],
+    ['MED of 3 bytes', `${GOOD} 800403000001`, 'treat-as-withdraw 3/5', OUT],
+    ['ATOMIC_AGGREGATE with a byte', `${GOOD} 40060100`, 'attribute-discard 3/5', IN],
+    ['AGGREGATOR of 6 bytes', `${GOOD} c00706fde9c0000201`, 'attribute-discard 3/9', IN],
+    ['AGGREGATOR of AS 0', `${GOOD} c0070800000000c0000201`, 'attribute-discard 3/9', IN],
+    ['COMMUNITIES of 6 bytes', `${GOOD} c00806fde800010000`, 'treat-as-withdraw 3/5', OUT],
+    ['COMMUNITIES of none', `${GOOD} c00800`, 'treat-as-withdraw 3/5', OUT],
+    ['extended communities of 7', `${GOOD} c0100700000000000000`, 'treat-as-withdraw 3/5', OUT],
+    ['large communities of 8', `${GOOD} c020080000000000000000`, 'treat-as-withdraw 3/5', OUT],
+    ['optional flag on ORIGIN', `c0010100 ${AS_PATH} ${NEXT_HOP}`, 'treat-as-withdraw 3/4', OUT],
+    ['a second ORIGIN', `${GOOD} 40010102`, 'attribute-discard 3/1', IN],
+    ['LOCAL_PREF from outside', `${GOOD} 40050400000064`, 'attribute-discard 3/1', IN],
+    ['AS4_PATH from a new speaker', `${GOOD} c01106 0201 0000fde9`, 'attribute-discard 3/1', IN],
+    [
+      'MP_REACH as well-known',
+      `${MP_ROUTE.replace('80', '40')} ${GOOD}`,
+      'treat-as-withdraw 3/4',
+      [...OUT, '-2001:db8:80::80/128'],
+    ],
+    ['MP_UNREACH of 129 bits', `800f04 0002 01 81 ${GOOD}`, 'session-reset 3/9', []],
+    ['MP_UNREACH cut short', `800f02 0002 ${GOOD}`, 'session-reset 3/5', []],
+    ['unknown optional', `${GOOD} c0ff0101`, 'fine', IN],
+    ['unknown well-known', `${GOOD} 40ff0101`, 'session-reset 3/2', []],
+    ['an attribute beyond the list', `${GOOD} c0ff0501`, 'treat-as-withdraw 3/5', OUT],
+    ['a lone flags byte', `${GOOD} c0`, 'treat-as-withdraw 3/5', OUT],
+  ];
+  for (const [name, attributes, fault, routes] of cases) {
+    test(name, () => assert.deepEqual(outcome(update(attributes)), { fault, routes }));
+  }
+});
+
+test('the strongest of several faults decides', () => {
+  const discard = '40060100';
+  const withdraw = '800403000001';
+  assert.equal(outcome(update(`${GOOD} ${discard} ${withdraw}`)).fault, 'treat-as-withdraw 3/5');
+  assert.equal(outcome(update(`${GOOD} ${withdraw} 40ff0101`)).fault, 'session-reset 3/2');
+});
+
+test('AS4_PATH and AS4_AGGREGATOR are dropped if malformed, and the route stays (RFC 6793 §6)', () => {
+  const good = GOOD.replace(AS_PATH, '400204 0201 fde9');
+  assert.equal(outcome(update(`${good} c01106 0201 fa56ea00`), TWO_OCTETS).fault, 'fine');
+  for (const broken of [
+    'c01106 0202 fa56ea00', // one number is missing
+    'c01106 0501 fa56ea00',
+    'c01106 0201 00000000',
+    'c01104 0201 fde9',
+    'c01206 fde9 c0000201',
+    'c01208 00000000 c0000201',
+  ]) {
+    const { fault, routes } = outcome(update(`${good} ${broken}`), TWO_OCTETS);
+    assert.match(fault, /^attribute-discard 3/, broken);
+    assert.deepEqual(routes, IN);
+  }
+});
+
+test('an internal peer must send LOCAL_PREF', () => {
+  assert.equal(outcome(update(GOOD), INTERNAL).fault, 'treat-as-withdraw 3/3');
+  assert.equal(outcome(update(`${GOOD} 40050400000064`), INTERNAL).fault, 'fine');
+  const short = outcome(update(`${GOOD} 400503000064`), INTERNAL);
+  assert.deepEqual(short, { fault: 'treat-as-withdraw 3/5', routes: OUT });
+});
+
+test('IPv6 routes: announced, withdrawn, and withdrawn because of a fault elsewhere', () => {
+  const attributes = `${MP_ROUTE} ${ORIGIN} ${AS_PATH}`;
+  assert.deepEqual(outcome(update(attributes, '')), {
+    fault: 'fine',
+    routes: ['+2001:db8:80::80/128'],
+  });
+  const unreach = '800f14 0002 01 80 20010db8008000000000000000000080';
+  assert.deepEqual(outcome(update(unreach, '')), {
+    fault: 'fine',
+    routes: ['-2001:db8:80::80/128'],
+  });
+  assert.deepEqual(outcome(update(`${MP_ROUTE} 40010109 ${AS_PATH}`, '')), {
+    fault: 'treat-as-withdraw 3/6',
+    routes: ['-2001:db8:80::80/128'],
+  });
+});
+
+test('routes that cannot be read reset the session', () => {
+  const reset = (bytes: Uint8Array): void => {
+    assert.match(outcome(bytes).fault, /^session-reset 3/);
+  };
+  reset(update(GOOD, '21 0a000001 00')); // a prefix of 33 bits
+  reset(update(GOOD, '20 0a0000'));
+  reset(update('', '', '21 0a000001 00'));
+  reset(update(`${MP_ROUTE} ${MP_ROUTE} ${ORIGIN} ${AS_PATH}`, ''));
+  reset(update(`${MP_ROUTE.replace('10 2001', '0f 2001')} ${ORIGIN} ${AS_PATH}`, ''));
+  const long = update(GOOD);
+  long[19] = 0xff; // withdrawn routes length
+  reset(long);
+  const more = update(GOOD);
+  more[22] = more[22]! + 30; // total path attribute length
+  reset(more);
+});
+
+test('a broken attribute list without routes may have lost them: the session is reset', () => {
+  assert.match(outcome(update('40010109', '')).fault, /^session-reset 3\/6/);
+});
+
+test('a prefix in both fields of one UPDATE is announced (RFC 4271 §4.3)', () => {
+  assert.deepEqual(outcome(update(GOOD, ROUTE, ROUTE)), { fault: 'fine', routes: IN });
+  assert.deepEqual(outcome(update(GOOD.replace('40010100', '40010103'), ROUTE, ROUTE)).routes, [
+    ...OUT,
+    ...OUT,
+  ]);
+});
+
+test('bits beyond the prefix length do not matter', () => {
+  assert.deepEqual(outcome(update(GOOD, '14 0a01ff')).routes, ['+10.1.240.0/20']);
+});
+
+test('End-of-RIB is known for both families and nothing else is taken for it', () => {
+  const end = (bytes: Uint8Array): 4 | 6 | null => {
+    const { message } = decodeMessage(bytes, EXTERNAL);
+    assert.ok(message?.type === 'update');
+    return endOfRib(message.update);
+  };
+  assert.equal(end(update('', '')), 4);
+  assert.equal(end(update('800f03 0002 01', '')), 6);
+  assert.equal(end(update('900f0003 0002 01', '')), 6); // as ExaBGP writes it
+  assert.equal(end(update('', '', ROUTE)), null);
+  assert.equal(end(update(GOOD)), null);
+});
+
+test('behind a two-octet speaker the path is put together again (RFC 6793 §4.2.3)', () => {
+  const path = '400208 0203 fde9 5ba0 fdea';
+  const as4 = 'c0110a 0202 fa56ea00 0000fdea';
+  const { message, fault } = decodeMessage(
+    update(`${ORIGIN} ${path} ${NEXT_HOP} ${as4}`),
+    TWO_OCTETS,
+  );
+  assert.equal(fault, null);
+  assert.ok(message?.type === 'update');
+  assert.equal(asPathText(routeChanges(message.update, null).as_path), '65001 4200000000 65002');
+  // Aggregated by the two-octet AS 65001 itself: what AS4_PATH says is outdated.
+  const aggregated = `c00706 fde9 c0000201 ${as4} c01208 fa56ea00 c0000202`;
+  const later = decodeMessage(update(`${ORIGIN} ${path} ${NEXT_HOP} ${aggregated}`), TWO_OCTETS);
+  assert.equal(later.fault, null);
+  assert.ok(later.message?.type === 'update');
+  assert.equal(asPathText(routeChanges(later.message.update, null).as_path), '65001 23456 65002');
+  const sequence = (as: number[]) => ({ kind: 'sequence', as }) as const;
+  const set = { kind: 'set', as: [1, 2] } as const;
+  assert.equal(asPathText(mergeAs4Path([sequence([1])], [sequence([7, 8])])), '1');
+  assert.equal(
+    asPathText(mergeAs4Path([sequence([5]), set, sequence([6])], [sequence([6])])),
+    '5 {1 2} 6',
+  );
+});
