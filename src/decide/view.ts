@@ -1,0 +1,63 @@
+/**
+ * What one decision looks at: configuration, world and instant, and how each site is heard. It also
+ * collects when time alone would change something, so that the agent need not poll.
+ *
+ * Must hold: durations in a report grow with the reader's own clock; nothing here reads a clock.
+ */
+import type { Config, Site } from '../model/config.ts';
+import type { Report } from '../model/report.ts';
+import type { World } from '../model/world.ts';
+
+export interface View {
+  readonly config: Config;
+  readonly world: World;
+  /** The reader's monotonic clock, in milliseconds. */
+  readonly now: number;
+  readonly wake: Wake;
+}
+
+/** The nearest of the instants that parts of the decision wait for. */
+export class Wake {
+  in_ms = Number.POSITIVE_INFINITY;
+
+  /** Something changes by time alone in `ms`; what is past or never to come is ignored. */
+  after(ms: number): void {
+    if (ms > 0 && ms < this.in_ms) this.in_ms = ms;
+  }
+}
+
+export type Hearing =
+  | { readonly state: 'unheard' }
+  | {
+      /** `kept`: we are on our own, and the site's last report counts however old it is. */
+      readonly state: 'heard' | 'kept' | 'lost';
+      readonly report: Report;
+      /** Since the report arrived, in milliseconds. */
+      readonly age_ms: number;
+    };
+
+/** How a site is heard. Our own report is never stale: we saw it ourselves. */
+export function hear(view: View, site: Site): Hearing {
+  const { world, now, config } = view;
+  const sighting = world.sightings.get(site.name);
+  if (sighting === undefined) return { state: 'unheard' };
+  const { report, received_at, cut_ms } = sighting;
+  const age_ms = Math.max(0, now - received_at);
+  if (site.name === world.self) return { state: 'heard', report, age_ms };
+  const silence_ms = (world.cut_at ?? now) - received_at - cut_ms;
+  const left_ms = config.policy.report_stale_ms - silence_ms;
+  if (left_ms <= 0) return { state: 'lost', report, age_ms };
+  if (!world.connected) return { state: 'kept', report, age_ms };
+  view.wake.after(left_ms);
+  return { state: 'heard', report, age_ms };
+}
+
+/** "0.4 s", "12 s": a duration for a sentence. */
+export function seconds(ms: number): string {
+  return ms < 10_000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms / 1000)} s`;
+}
+
+/** "12.5 %": a ratio for a sentence. */
+export function percent(ratio: number): string {
+  return `${(ratio * 100).toFixed(1)} %`;
+}

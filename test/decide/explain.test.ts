@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { decide } from '../../src/decide/decide.ts';
+import { explain, healthyWorld } from '../../src/decide/explain.ts';
+import { testConfig } from '../support/config.ts';
+import { DOWN, loadOf, reportOf, worldOf } from './world.ts';
+
+const config = testConfig();
+const found = '203.0.113.0/24 is placed by geo.prefixes';
+
+test('without an agent every endpoint counts as up: the nearest site answers', () => {
+  const plan = decide(config, healthyWorld(config, 'fra', 5), 5);
+  const explanation = explain({ config, plan, service: 'www.example.com', region: 2, found })!;
+  assert.deepEqual(
+    explanation.answer.map(({ address }) => address),
+    ['127.1.3.1', '127.1.3.2', '2001:db8:3::1', '2001:db8:3::2'],
+  );
+});
+
+test('each step is told: service, client, sites, endpoints, choice', () => {
+  const reports = [
+    reportOf(config, 'fra'),
+    reportOf(config, 'iad', { load: loadOf(0.5) }),
+    reportOf(config, 'sin', {}, DOWN),
+  ];
+  const plan = decide(config, worldOf('fra', reports), 0);
+  const { steps, answer } = explain({
+    config,
+    plan,
+    service: 'www.example.com',
+    region: 2,
+    found,
+  })!;
+  const text = (title: string): string | undefined =>
+    steps.find((step) => step.title === title)?.text;
+  assert.match(text('service')!, /www\.example\.com of zone example\.com: nearest.*TTL 5 s/);
+  assert.match(text('client')!, /region asia \(203.*\); sites nearest first: sin, iad, fra/);
+  assert.match(text('site sin')!, /^down: 0 of 2 endpoints serve: sin-lb1\/web down for/);
+  assert.match(text('site iad')!, /load 50\.0 %$/);
+  assert.match(text('endpoint sin-lb2/web')!, /^not eligible \(probe-failed\): .*refused$/);
+  assert.equal(text('choice A'), 'next-nearest-site: iad: nobody is eligible at sin');
+  assert.deepEqual(answer[0], { endpoint: 'iad-lb1/web', address: '127.1.2.1' });
+});
+
+test('an unknown name has no explanation', () => {
+  const plan = decide(config, healthyWorld(config, 'fra', 0), 0);
+  assert.equal(explain({ config, plan, service: 'ww.example.com', region: 0, found }), null);
+});

@@ -1,0 +1,48 @@
+/** Reports and worlds for the tests of the decision: all healthy unless said otherwise. */
+import type { Config } from '../../src/model/config.ts';
+import type { EndpointSight, LoadSight, Report } from '../../src/model/report.ts';
+import { IDLE_STANCE } from '../../src/model/report.ts';
+import type { World } from '../../src/model/world.ts';
+
+export const UP: EndpointSight = { up: true, for_ms: 60_000, downs: 0, detail: '200' };
+export const DOWN: EndpointSight = { up: false, for_ms: 500, downs: 1, detail: 'refused' };
+
+/** A report of `site` where every endpoint is `sight`, with `change` over it. */
+export function reportOf(
+  config: Config,
+  site: string,
+  change: Partial<Report> = {},
+  sight: EndpointSight = UP,
+): Report {
+  const index = config.sites.findIndex(({ name }) => name === site);
+  const own = config.endpoints.filter((endpoint) => endpoint.site === index);
+  return {
+    site,
+    incarnation: 1,
+    sequence: 1,
+    endpoints: Object.fromEntries(own.map(({ id }) => [id, sight])),
+    load: null,
+    drain: null,
+    routes: {},
+    spill: IDLE_STANCE,
+    ...change,
+  };
+}
+
+/** A world in which every report arrived at `received_at`. */
+export function worldOf(
+  self: string,
+  reports: readonly Report[],
+  received_at = 0,
+  change: Partial<World> = {},
+): World {
+  const sightings = new Map(
+    reports.map((report) => [report.site, { report, received_at, cut_ms: 0 }]),
+  );
+  return { self, sightings, connected: true, cut_at: null, ...change };
+}
+
+/** Load as ratios to a capacity of 200; without guests or spilled flows unless said otherwise. */
+export function loadOf(used: number, demand = used, own = Math.min(used, demand)): LoadSight {
+  return { used: used * 200, demand: demand * 200, own: own * 200, capacity: 200 };
+}
