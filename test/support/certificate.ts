@@ -1,0 +1,23 @@
+/**
+ * A self-signed certificate for www.example.com, valid for a hundred years, and its key. They
+ * protect nothing: they exist so that tests can serve TLS.
+ */
+export const TEST_KEY = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgL/LjWKZll1ewgrU4
+y3AuVWrABBe1vY1nS+KqMaHdPqyhRANCAATSyum92MUZgNdmUkIPgk/ps8+Xz8C/
+NjgGtGM2hmVuA07U+lF+5mogtmggthUIOgvmZt6IORy3DNTDZ+Wlj9SD
+-----END PRIVATE KEY-----
+`;
+
+export const TEST_CERTIFICATE = `-----BEGIN CERTIFICATE-----
+MIIBpzCCAU2gAwIBAgIUe/3/qX8QRAYAJT4izfGebHLt/RswCgYIKoZIzj0EAwIw
+GjEYMBYGA1UEAwwPd3d3LmV4YW1wbGUuY29tMCAXDTI2MTEyMDEwMTk0MVoYDzIx
+MjYxMDI3MTAxOTQxWjAaMRgwFgYDVQQDDA93d3cuZXhhbXBsZS5jb20wWTATBgcq
+hkjOPQIBBggqhkjOPQMBBwNCAATSyum92MUZgNdmUkIPgk/ps8+Xz8C/NjgGtGM2
+hmVuA07U+lF+5mogtmggthUIOgvmZt6IORy3DNTDZ+Wlj9SDo28wbTAdBgNVHQ4E
+FgQUL0aVC/kuSGKwfI9JuXU7e3xiWRcwHwYDVR0jBBgwFoAUL0aVC/kuSGKwfI9J
+uXU7e3xiWRcwDwYDVR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgg93d3cuZXhhbXBs
+ZS5jb20wCgYIKoZIzj0EAwIDSAAwRQIgJS3b/NYN3l7CzlNMp09qnUxnVThymTZ/
+PJFgzAFqSKICIQDa5l6WCI9yckTM3smx5xMO2bZm6tTtiL6TYdJxDrw7jQ==
+-----END CERTIFICATE-----
+`;
