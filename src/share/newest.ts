@@ -1,0 +1,74 @@
+/**
+ * The newest report of each site, with those who want to know: what every store has at its core.
+ * Reports reach listeners in order, each at most once, never an older one after a newer one.
+ */
+import type { Clock } from '../base/clock.ts';
+import { Listeners } from '../base/listeners.ts';
+import { newer, type Report } from '../model/report.ts';
+
+export const SITES_MAX = 1_000;
+
+/**
+ * After so long a silence of a site any report of it counts as newer. Incarnations come from wall
+ * clocks; without this, a site that comes back with its clock set wrong would never be heard again.
+ */
+export interface Forgetting {
+  readonly clock: Clock;
+  /** Longer than an old report can linger anywhere and be read again. */
+  readonly after_ms: number;
+}
+
+interface Held {
+  readonly report: Report;
+  /** When it was taken, by the forgetting's clock in milliseconds. */
+  readonly at: number;
+}
+
+export class NewestReports {
+  readonly #bySite = new Map<string, Held>();
+  readonly #listeners: Listeners<Report>;
+  readonly #onError: (error: unknown) => void;
+  readonly #forgetting: Forgetting | null;
+  #closed = false;
+
+  /** With `forgetting` null nothing is ever forgotten. */
+  constructor(onError: (error: unknown) => void, forgetting: Forgetting | null) {
+    this.#onError = onError;
+    this.#listeners = new Listeners(onError);
+    this.#forgetting = forgetting;
+  }
+
+  /** Keeps and delivers `report` if it is news. */
+  offer(report: Report): void {
+    if (this.#closed) return;
+    const now = this.#forgetting?.clock.now() ?? 0;
+    const held = this.#bySite.get(report.site);
+    if (held ? !this.#replaces(report, held, now) : this.#bySite.size >= SITES_MAX) return;
+    this.#bySite.set(report.site, { report, at: now });
+    this.#listeners.emit(report);
+  }
+
+  /** Calls `listener` with all that is known, before it returns, and then with what is newer. */
+  subscribe(listener: (report: Report) => void): () => void {
+    if (this.#closed) return () => {};
+    for (const { report } of this.#bySite.values()) {
+      try {
+        listener(report);
+      } catch (error) {
+        this.#onError(error);
+      }
+    }
+    return this.#listeners.add(listener);
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  #replaces(report: Report, held: Held, now: number): boolean {
+    if (newer(report, held.report)) return true;
+    const same =
+      report.incarnation === held.report.incarnation && report.sequence === held.report.sequence;
+    return !same && this.#forgetting !== null && now - held.at > this.#forgetting.after_ms;
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * The border where a Report comes in from the network. What passes is a complete Report of finite
+ * numbers and bounded size. Fields that are not known here are dropped, so that agents of two
+ * versions can share one store; a missing or wrong field makes the whole report invalid.
+ */
+import { z } from 'zod';
+import { err, ok, type Result } from '../base/result.ts';
+import type { Report } from '../model/report.ts';
+
+/**
+ * Length of a report's JSON text, in UTF-16 units: enough for `ENDPOINTS_MAX` endpoints that all
+ * fail with a long detail. A site that failed in a way too long to tell would count as silent.
+ */
+export const REPORT_CHARS_MAX = 2_097_152;
+/** An incarnation is milliseconds since 1970, or little more; what comes after must fit, too. */
+export const INCARNATION_MAX = 2 ** 52;
+const NAME_CHARS_MAX = 255;
+const TEXT_CHARS_MAX = 1_000;
+const ENDPOINTS_MAX = 2_000;
+const ROUTES_MAX = 1_000;
+const PEERS_MAX = 1_000;
+
+const name = z.string().min(1).max(NAME_CHARS_MAX);
+const text = z.string().max(TEXT_CHARS_MAX);
+const count = z.number().int().nonnegative();
+const amount = z.number().nonnegative();
+const duration_ms = z.number().nonnegative();
+const part = z.number().min(0).max(1);
+
+function bounded<Value extends z.ZodType>(value: Value, keysMax: number) {
+  return z
+    .record(name, value)
+    .refine((record) => Object.keys(record).length <= keysMax, `more than ${keysMax} entries`);
+}
+
+const endpointSight = z.object({
+  up: z.boolean(),
+  for_ms: duration_ms,
+  downs: count,
+  detail: text,
+});
+
+const loadSight = z.object({
+  used: amount,
+  demand: amount,
+  own: amount,
+  capacity: z.number().positive(),
+});
+
+const drainSight = z.object({ for_ms: duration_ms, by: text, reason: text });
+
+const spillStance = z.object({
+  for_ms: duration_ms,
+  over_for_ms: duration_ms.nullable(),
+  sending: z.boolean(),
+  open: z.boolean(),
+  wanted: amount,
+  grants: bounded(amount, PEERS_MAX),
+  shares: bounded(part, PEERS_MAX),
+  aims: bounded(part, PEERS_MAX),
+});
+
+const reportSchema = z.object({
+  site: name,
+  incarnation: count.max(INCARNATION_MAX),
+  sequence: count,
+  endpoints: bounded(endpointSight, ENDPOINTS_MAX),
+  load: loadSight.nullable(),
+  drain: drainSight.nullable(),
+  routes: bounded(z.enum(['announced', 'withdrawn']), ROUTES_MAX),
+  spill: spillStance,
+});
+
+/** A Report of its own, sharing nothing with `value`; or what is wrong, and where. */
+export function checkReport(value: unknown): Result<Report, string> {
+  const checked = reportSchema.safeParse(value);
+  if (checked.success) return ok(checked.data);
+  const issue = checked.error.issues[0]!;
+  return err(`${issue.path.join('.') || 'report'}: ${issue.message}`);
+}
+
+/** As `checkReport`, from JSON text. */
+export function parseReport(json: string): Result<Report, string> {
+  if (json.length > REPORT_CHARS_MAX) return err(`longer than ${REPORT_CHARS_MAX} characters`);
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch {
+    return err('not JSON');
+  }
+  return checkReport(value);
+}

@@ -1,0 +1,26 @@
+/**
+ * The store port: where sites leave their Reports for each other. Implementations: memory (one
+ * process) and Redis. All of them run test/contract/store.ts. A store never decides anything and
+ * never makes its caller wait.
+ */
+import type { Report } from '../model/report.ts';
+
+export interface Store {
+  /**
+   * Makes `report` the newest of its site, for every subscriber of every agent. Returns at once and
+   * never throws: while the store cannot be reached only the newest report is kept for later.
+   */
+  publish(report: Report): void;
+  /**
+   * Calls `listener` with every newer report that arrives, from any site, its own included; at
+   * first with those already known. Older and repeated reports are never delivered. Reports are
+   * validated before they are delivered: a malformed one is counted and dropped.
+   */
+  subscribe(listener: (report: Report) => void): () => void;
+  /** False while no part of the store can be reached. */
+  readonly connected: boolean;
+  /** Called with the new value of `connected` whenever it changes. */
+  onConnection(listener: (connected: boolean) => void): () => void;
+  /** Ends connections and timers within a second; nothing is delivered afterwards. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,20 @@
+/** Reports for tests: complete, valid, and as dull as can be. */
+import { IDLE_STANCE, type Report } from '../../src/model/report.ts';
+
+export function testReport(
+  site: string,
+  sequence: number,
+  overrides: Partial<Report> = {},
+): Report {
+  return {
+    site,
+    incarnation: 1,
+    sequence,
+    endpoints: { [`${site}-lb1/web`]: { up: true, for_ms: 1000, downs: 0, detail: 'HTTP 200' } },
+    load: { used: 90, demand: 100, own: 80, capacity: 200 },
+    drain: null,
+    routes: { web: 'announced' },
+    spill: IDLE_STANCE,
+    ...overrides,
+  };
+}
