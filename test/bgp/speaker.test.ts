@@ -1,0 +1,290 @@
+import assert from 'node:assert/strict';
+import { connect, type Socket } from 'node:net';
+import { afterEach, describe, test } from 'node:test';
+import { SystemClock } from '../../src/base/clock.ts';
+import { silentLog } from '../../src/base/log.ts';
+import { prng } from '../../src/base/prng.ts';
+import { Collector, type CollectorChange } from '../../src/bgp/collector.ts';
+import { type NeighborEvent, Speaker } from '../../src/bgp/speaker.ts';
+import type { BgpSite } from '../../src/model/config.ts';
+import { bgpSite, fillSocket, freePort, neighbor, plan, rawPeer, until } from '../support/bgp.ts';
+
+const clock = new SystemClock();
+const cleanups: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+async function collector(changes: { as?: number; port?: number } = {}): Promise<Collector> {
+  const made = new Collector({
+    listen: { address: '127.0.0.1', port: changes.port ?? 0 },
+    as: changes.as ?? 65000,
+    router_id: '10.0.0.254',
+    hold_time_ms: 9_000,
+    clock,
+    prng: prng(1),
+    log: silentLog,
+  });
+  await made.start();
+  cleanups.push(() => made.stop());
+  return made;
+}
+
+function speaker(bgp: BgpSite, events: NeighborEvent[] = []): Speaker {
+  const onEvent = (event: NeighborEvent): void => void events.push(event);
+  const made = new Speaker({ bgp, clock, prng: prng(2), log: silentLog, onEvent });
+  cleanups.push(() => made.stop());
+  return made;
+}
+
+/** Resolves with the first change that matches, from now on. */
+function change(
+  from: Collector,
+  wanted: (change: CollectorChange) => boolean,
+): Promise<CollectorChange> {
+  return new Promise((resolve) => {
+    const end = from.onChange((it) => {
+      if (!wanted(it)) return;
+      end();
+      resolve(it);
+    });
+  });
+}
+
+const table = (from: Collector): string[] =>
+  from
+    .routes()
+    .map(({ prefix, from: { as } }) => `${prefix} AS${as}`)
+    .sort();
+
+describe('speaker and collector', { timeout: 60_000 }, () => {
+  test('routes of both families arrive with their attributes, and leave', async () => {
+    const router = await collector();
+    const site = speaker(bgpSite([neighbor(router.address)]));
+    const arrived = change(router, ({ prefix }) => prefix === '2001:db8:80::/64');
+    site.apply([
+      plan(['198.18.80.80/32', '2001:db8:80::/64'], { med: 50, communities: ['65000:80'] }),
+    ]);
+    await site.start();
+    await arrived;
+    const routes = router.routes();
+    assert.deepEqual(
+      routes.map(({ at_ms: _, from, ...route }) => ({ ...route, from: from.as })),
+      [
+        {
+          prefix: '198.18.80.80/32',
+          next_hop: '192.0.2.1',
+          as_path: '65001',
+          communities: ['65000:80'],
+          med: 50,
+          from: 65001,
+        },
+        {
+          prefix: '2001:db8:80::/64',
+          next_hop: '2001:db8::1',
+          as_path: '65001',
+          communities: ['65000:80'],
+          med: 50,
+          from: 65001,
+        },
+      ],
+    );
+    const gone = change(router, ({ kind, prefix }) => kind === 'withdraw' && prefix!.includes(':'));
+    site.apply([plan(['198.18.80.80/32', '2001:db8:80::/64'], { announce: false })]);
+    await gone;
+    assert.deepEqual(table(router), []);
+    const [status] = site.neighbors();
+    assert.equal(status?.state, 'Established');
+    assert.equal(status?.hold_time_ms, 9_000);
+    assert.equal(status?.ends_of_rib_in, 2);
+    assert.equal(status?.router_id, '10.0.0.254');
+    assert.ok(!status?.capabilities.some((text) => text.includes('64')), 'no graceful restart');
+  });
+
+  test('a collector takes many sessions from one address and drops what each had', async () => {
+    const router = await collector();
+    const sites: Speaker[] = [];
+    for (const number of [1, 2, 3]) {
+      const as = 65000 + number;
+      const made = speaker(
+        bgpSite([neighbor(router.address)], { as, router_id: `10.0.0.${number}` }),
+      );
+      const arrived = change(router, ({ kind, peer }) => kind === 'announce' && peer.as === as);
+      made.apply([plan(['198.18.80.80/32'])]);
+      await made.start();
+      await arrived;
+      sites.push(made);
+    }
+    assert.deepEqual(table(router), [
+      '198.18.80.80/32 AS65001',
+      '198.18.80.80/32 AS65002',
+      '198.18.80.80/32 AS65003',
+    ]);
+    const seen: string[] = [];
+    router.onChange(({ kind, prefix, peer }) => seen.push(`${kind} ${prefix ?? ''} ${peer.name}`));
+    await sites[1]!.stop('replacing a fan');
+    assert.deepEqual(seen, ['withdraw 198.18.80.80/32 AS65002', 'down  AS65002']);
+    assert.deepEqual(table(router), ['198.18.80.80/32 AS65001', '198.18.80.80/32 AS65003']);
+  });
+
+  test('within one AS the path is empty and the AS numbers may need four octets', async () => {
+    const router = await collector({ as: 4_200_000_000 });
+    const to = neighbor(router.address, { as: 4_200_000_000 });
+    const site = speaker(bgpSite([to], { as: 4_200_000_000 }));
+    const arrived = change(router, ({ kind }) => kind === 'announce');
+    site.apply([plan(['198.18.80.80/32'])]);
+    await site.start();
+    await arrived;
+    assert.equal(router.routes()[0]?.as_path, '');
+    assert.equal(router.routes()[0]?.from.as, 4_200_000_000);
+  });
+
+  test('a passive speaker is reached by its neighbour; a stranger is turned away', async () => {
+    const listening = { address: '127.0.0.1', port: 0 };
+    const waits = speaker(
+      bgpSite([neighbor(listening, { name: 'dialler', as: 65002, passive: true })], {
+        listen: listening,
+      }),
+    );
+    await waits.start();
+    const events: NeighborEvent[] = [];
+    const dials = speaker(
+      bgpSite([neighbor(waits.listening!, { as: 65001 })], { as: 65002, router_id: '10.0.0.2' }),
+      events,
+    );
+    const stranger = speaker(
+      bgpSite([neighbor(waits.listening!, { as: 65001, source: '127.0.0.77' })], { as: 65003 }),
+    );
+    await stranger.start();
+    await dials.start();
+    await until(() => waits.neighbors()[0]?.state === 'Established');
+    await until(() => waits.unknown_connections > 0);
+    assert.equal(stranger.neighbors()[0]?.sessions, 0);
+  });
+
+  test('two speakers that dial each other end with one session', async () => {
+    const a = await freePort();
+    const b = await freePort();
+    const one = speaker(
+      bgpSite([neighbor({ address: '127.0.0.32', port: b }, { as: 65002, source: '127.0.0.31' })], {
+        listen: { address: '127.0.0.31', port: a },
+      }),
+    );
+    const two = speaker(
+      bgpSite([neighbor({ address: '127.0.0.31', port: a }, { as: 65001, source: '127.0.0.32' })], {
+        as: 65002,
+        router_id: '10.0.0.2',
+        listen: { address: '127.0.0.32', port: b },
+      }),
+    );
+    await Promise.all([one.start(), two.start()]);
+    const up = (it: Speaker): boolean => it.neighbors()[0]?.state === 'Established';
+    await until(() => up(one) && up(two));
+    one.apply([plan(['198.18.80.80/32'])]);
+    await until(() => two.neighbors()[0]?.announced_in === 1);
+  });
+
+  test('a wrong AS is refused with 2/2, and both sides can say so', async () => {
+    const router = await collector({ as: 64999 });
+    const events: NeighborEvent[] = [];
+    const site = speaker(bgpSite([neighbor(router.address)]), events);
+    await site.start();
+    await until(() => events.length > 0);
+    assert.match(events[0]!.text, /bad peer AS \(2\/2\): AS 64999, expected 65000/);
+    assert.equal(site.neighbors()[0]?.last_error_out?.subcode, 2);
+  });
+
+  test('reload touches only the neighbours that changed', async () => {
+    const [kept, changed, added] = [await collector(), await collector(), await collector()];
+    const first = neighbor(kept.address, { name: 'kept' });
+    const second = neighbor(changed.address, { name: 'changed' });
+    const events: NeighborEvent[] = [];
+    const site = speaker(bgpSite([first, second]), events);
+    site.apply([plan(['198.18.80.80/32'])]);
+    await site.start();
+    await until(() => table(kept).length === 1 && table(changed).length === 1);
+    events.length = 0;
+    await site.reload(
+      bgpSite([
+        first,
+        { ...second, hold_time_ms: 30_000 },
+        neighbor(added.address, { name: 'added' }),
+      ]),
+    );
+    await until(() => table(added).length === 1 && table(changed).length === 1);
+    assert.ok(events.every(({ neighbor: name }) => name !== 'kept'));
+    assert.ok(events.some(({ neighbor: name, text }) => name === 'changed' && /6\/6/.test(text)));
+    events.length = 0;
+    await site.reload(bgpSite([first]));
+    assert.deepEqual(table(changed), []);
+    assert.deepEqual(
+      site.neighbors().map(({ name }) => name),
+      ['kept'],
+    );
+  });
+
+  test('garbage is answered with 1/1 and the end of the connection; others do not notice', async () => {
+    const router = await collector();
+    const site = speaker(bgpSite([neighbor(router.address)]));
+    await site.start();
+    await until(() => site.neighbors()[0]?.state === 'Established');
+    const socket = connect(router.address.port, '127.0.0.1');
+    socket.write('GET / HTTP/1.1\r\nHost: example.com\r\n\r\n');
+    const chunks: Buffer[] = [];
+    for await (const chunk of socket) chunks.push(chunk as Buffer);
+    const answer = Buffer.concat(chunks).toString('hex');
+    assert.ok(answer.endsWith(`${'ff'.repeat(16)}0015030101`), answer);
+    assert.equal(router.peers().length, 1);
+    assert.equal(site.neighbors()[0]?.state, 'Established');
+  });
+
+  test('a collector that dies and returns is found again, with all routes', async () => {
+    const first = await collector();
+    const site = speaker(bgpSite([neighbor(first.address)]));
+    site.apply([plan(['198.18.80.80/32'])]);
+    await site.start();
+    await until(() => table(first).length === 1);
+    await first.stop();
+    await until(() => site.neighbors()[0]?.last_error_in?.subcode === 2);
+    assert.equal(site.neighbors()[0]?.routes_out, 0);
+    const second = await collector({ port: first.address.port });
+    await until(() => table(second).length === 1);
+    assert.equal(site.neighbors()[0]?.sessions, 2);
+  });
+
+  test('an IPv6 route without a next hop is reported, not silently left out', async () => {
+    const router = await collector();
+    const site = speaker(bgpSite([neighbor(router.address)], { next_hop: null, next_hop6: null }));
+    site.apply([plan(['198.18.80.80/32', '2001:db8:80::/64'])]);
+    await site.start();
+    await until(() => table(router).length === 1);
+    assert.equal(site.neighbors()[0]?.routes_unsendable, 1);
+    assert.equal(router.routes()[0]?.next_hop, '127.0.0.1'); // our own address in the session
+  });
+
+  test('a speaker that cannot listen says which address and why', async () => {
+    const router = await collector();
+    const site = speaker(bgpSite([], { listen: router.address }));
+    await assert.rejects(site.start(), /BGP 127\.0\.0\.1:\d+: in use by another program/);
+  });
+
+  test('a route that flaps while the peer reads nothing is sent once, in its last state', async () => {
+    let router: Socket | null = null;
+    const peer = await rawPeer((socket) => {
+      router = socket.pause();
+    });
+    cleanups.push(() => peer.close());
+    const site = speaker(bgpSite([neighbor(peer.address)]));
+    await site.start();
+    await until(() => site.neighbors()[0]?.state === 'Established');
+    const many = Array.from({ length: 4000 }, (_, i) => `10.${i >> 8}.${i & 255}.1/32`);
+    site.apply([plan(many)]);
+    await fillSocket(router!, () => site.neighbors()[0]!.routes_pending > 0);
+    const written = site.neighbors()[0]!.messages_out.update;
+    for (let round = 0; round < 20; round++) {
+      site.apply([plan(many, { announce: round % 2 === 0, med: round })]);
+    }
+    assert.equal(site.neighbors()[0]!.messages_out.update, written, 'nothing built meanwhile');
+    assert.equal(site.neighbors()[0]!.routes_pending, many.length);
+  });
+});
