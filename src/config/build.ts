@@ -1,0 +1,232 @@
+/** The Config value from files that have no problems: order fixed, defaults in, names resolved. */
+import type {
+  Check,
+  Config,
+  Endpoint,
+  LoadMeterConfig,
+  PolicyConfig,
+  PoolMember,
+  Region,
+  Service,
+  Site,
+  Zone,
+} from '../model/config.ts';
+import { resolvePath } from './files.ts';
+import { serviceName } from './names.ts';
+import type { DeploymentFile } from './schema-deployment.ts';
+import type { ServiceEntry, ServicesFile } from './schema-services.ts';
+import type { SiteFile } from './schema-site.ts';
+
+export interface GoodFiles {
+  /** Absolute path of the deployment's directory. */
+  readonly dir: string;
+  readonly deployment: DeploymentFile;
+  readonly sites: readonly SiteFile[];
+  readonly services: readonly ServicesFile[];
+  readonly zones: readonly Zone[];
+}
+
+function buildLoad(load: SiteFile['load'], dir: string): LoadMeterConfig | null {
+  if (!load) return null;
+  const timing = { interval_ms: load.interval, smoothing_ms: load.smoothing };
+  if (load.kind === 'file') {
+    const { kind, path, stale } = load;
+    return { kind, path: resolvePath(dir, path), stale_ms: stale, ...timing };
+  }
+  const { kind, url, field, timeout } = load;
+  return { kind, url, field, timeout_ms: timeout, ...timing };
+}
+
+function buildBgp(bgp: SiteFile['bgp']): Site['bgp'] {
+  if (!bgp) return null;
+  return {
+    as: bgp.as,
+    router_id: bgp.router_id,
+    listen: bgp.listen ?? null,
+    next_hop: bgp.next_hop ?? null,
+    next_hop6: bgp.next_hop6 ?? null,
+    neighbors: bgp.neighbors.map(({ hold_time, connect_retry, source, ...rest }) => ({
+      ...rest,
+      source: source ?? null,
+      hold_time_ms: hold_time,
+      connect_retry_ms: connect_retry,
+    })),
+  };
+}
+
+function buildSite(site: SiteFile, dir: string): Site {
+  const { tcp_idle, ...dns } = site.dns;
+  const token = site.api.token_file;
+  return {
+    name: site.site,
+    dns: { ...dns, tcp_idle_ms: tcp_idle },
+    api: {
+      listen: site.api.listen,
+      token_file: token === undefined ? null : resolvePath(dir, token),
+    },
+    bgp: buildBgp(site.bgp),
+    load: buildLoad(site.load, dir),
+    capacity: site.capacity ?? 1,
+    spill: site.spill ?? null,
+    announces: site.announce,
+  };
+}
+
+/** The only region of a deployment that names none. */
+const ONLY_REGION = 'all';
+
+function buildRegions(deployment: DeploymentFile, sites: readonly SiteFile[]): Region[] {
+  const everySite = sites.map((_, index) => index);
+  const regions = Object.entries(deployment.regions).map(([name, region]): Region => {
+    const named = region.sites.map((each) => sites.findIndex(({ site }) => site === each));
+    const { countries, continents } = region;
+    // A region names the sites that matter to it; the others are still better than no answer.
+    const order = [...named, ...everySite.filter((index) => !named.includes(index))];
+    return { name, order, countries, continents };
+  });
+  if (regions.length > 0) return regions;
+  return [{ name: ONLY_REGION, order: everySite, countries: [], continents: [] }];
+}
+
+function buildGeo(deployment: DeploymentFile, dir: string): Config['geo'] {
+  const names = Object.keys(deployment.regions);
+  const { mmdb } = deployment.geo;
+  return {
+    mmdb: mmdb === undefined ? null : resolvePath(dir, mmdb),
+    default_region: Math.max(0, names.indexOf(deployment.default_region ?? '')),
+    prefixes: Object.values(deployment.regions).flatMap(({ prefixes }, region) =>
+      prefixes.map((prefix) => ({ prefix, region })),
+    ),
+  };
+}
+
+function buildCheck(name: string, check: DeploymentFile['checks'][string]): Check {
+  const { interval, timeout, rise, fall, jitter, port } = check;
+  const times = { interval_ms: interval, timeout_ms: timeout };
+  const timing = { name, ...times, rise, fall, jitter, port };
+  if (check.kind === 'tcp') return { ...timing, kind: 'tcp' };
+  const { kind, path, expect } = check;
+  const verify = check.kind === 'https' && check.verify;
+  return { ...timing, kind, path, host: check.host ?? null, expect, verify };
+}
+
+/** The endpoints in use, in order of site, load balancer and check, whatever the services' order. */
+class EndpointTable {
+  readonly all: readonly Endpoint[];
+  readonly #index = new Map<string, number>();
+  readonly #loadBalancers: readonly string[];
+  /** The pool `all` by check: the same for every service that has it, and possibly large. */
+  readonly #everything = new Map<string, readonly PoolMember[]>();
+
+  constructor(files: GoodFiles) {
+    this.#loadBalancers = files.sites.flatMap((s) => s.load_balancers.map(({ name }) => name));
+    const wanted = new Set<string>();
+    for (const service of files.services.flatMap(({ services }) => services)) {
+      for (const { id } of this.#members(service)) wanted.add(id);
+    }
+    const checks = Object.entries(files.deployment.checks).map(([name, c]) => buildCheck(name, c));
+    const all = files.sites.flatMap((site, siteIndex) =>
+      site.load_balancers.flatMap((each) =>
+        checks.map(
+          (check): Endpoint => ({
+            id: `${each.name}/${check.name}`,
+            load_balancer: each.name,
+            site: siteIndex,
+            address4: each.address ?? null,
+            address6: each.address6 ?? null,
+            check,
+          }),
+        ),
+      ),
+    );
+    this.all = all.filter(({ id }) => wanted.has(id));
+    for (const [index, { id }] of this.all.entries()) this.#index.set(id, index);
+  }
+
+  #members(service: ServiceEntry): { readonly id: string; readonly weight: number }[] {
+    const members =
+      service.pool === 'all'
+        ? this.#loadBalancers.map((load_balancer) => ({ load_balancer, weight: 1 }))
+        : service.pool;
+    return members.map(({ load_balancer, weight }) => ({
+      id: `${load_balancer}/${service.check}`,
+      weight,
+    }));
+  }
+
+  pool(service: ServiceEntry): readonly PoolMember[] {
+    const known = service.pool === 'all' ? this.#everything.get(service.check) : undefined;
+    if (known) return known;
+    const pool = this.#members(service).map(({ id, weight }) => ({
+      endpoint: this.#index.get(id)!,
+      weight,
+    }));
+    if (service.pool === 'all') this.#everything.set(service.check, pool);
+    return pool;
+  }
+}
+
+function buildServices(files: GoodFiles, endpoints: EndpointTable): Service[] {
+  return files.services.flatMap(({ zone, services }) =>
+    services.map(
+      (service): Service => ({
+        name: serviceName(service.name, zone),
+        zone,
+        ttl_s: service.ttl / 1000,
+        policy: service.policy,
+        pool: endpoints.pool(service),
+        order: (service.order ?? []).map((name) => files.sites.findIndex((s) => s.site === name)),
+        answers_max: service.answers_max,
+      }),
+    ),
+  );
+}
+
+function buildPolicy({ policy }: DeploymentFile): PolicyConfig {
+  const { tick, lease, onset, rise, fall, ...ratios } = policy.spill;
+  return {
+    report_interval_ms: policy.report_interval,
+    report_stale_ms: policy.report_stale,
+    hold_down_ms: policy.hold_down,
+    drain_ms: policy.drain,
+    spill: {
+      ...ratios,
+      tick_ms: tick,
+      lease_ms: lease,
+      onset_ms: onset,
+      rise_per_s: rise,
+      fall_per_s: fall,
+    },
+  };
+}
+
+function buildShare({ store }: DeploymentFile, dir: string): Config['share'] {
+  if (store === 'memory') return { kind: 'memory' };
+  const { redis, username, password_file } = store;
+  return {
+    kind: 'redis',
+    urls: redis,
+    username: username ?? null,
+    password_file: password_file === undefined ? null : resolvePath(dir, password_file),
+  };
+}
+
+/** `files` must have passed every check. Sites are sorted by name, services by zone file. */
+export function buildConfig(input: GoodFiles): Config {
+  const byName = (a: SiteFile, b: SiteFile): number => (a.site < b.site ? -1 : 1);
+  const files = { ...input, sites: [...input.sites].sort(byName) };
+  const { deployment, dir } = files;
+  const endpoints = new EndpointTable(files);
+  return {
+    deployment: deployment.deployment,
+    sites: files.sites.map((site) => buildSite(site, dir)),
+    regions: buildRegions(deployment, files.sites),
+    geo: buildGeo(deployment, dir),
+    endpoints: endpoints.all,
+    services: buildServices(files, endpoints),
+    vips: deployment.vips.map((vip) => ({ ...vip, med: vip.med ?? null })),
+    zones: files.zones,
+    share: buildShare(deployment, dir),
+    policy: buildPolicy(deployment),
+  };
+}

@@ -1,0 +1,193 @@
+/** Values that are each possible but not together: orders of times and thresholds, BGP, addresses. */
+import type { Path } from './document.ts';
+import type { SourceFiles } from './names.ts';
+import type { YamlFile } from './parse.ts';
+import type { Problem } from './problem.ts';
+import type { DeploymentFile } from './schema-deployment.ts';
+import type { ServicesFile } from './schema-services.ts';
+import type { SiteFile } from './schema-site.ts';
+import { formatDuration } from './values.ts';
+
+type Report = (path: Path, message: string) => void;
+
+function reporter(file: YamlFile<unknown>, problems: Problem[]): Report {
+  return (path, message) => problems.push(file.source.problem(path, message));
+}
+
+type Spill = DeploymentFile['policy']['spill'];
+
+/** Each row: the smaller, the larger, whether they may be equal, and why. */
+const ORDER: readonly (readonly [keyof Spill, keyof Spill, boolean, string])[] = [
+  ['quiet', 'quiet_end', false, 'or a site would offer and refuse room in turn'],
+  ['quiet_end', 'fill', true, 'or a helper would stop before it has filled up'],
+  ['fill', 'target', true, 'or helpers would be fuller than those they help'],
+  ['target', 'overload', true, 'or a spilling site would stay overloaded'],
+  ['relief', 'target', true, 'or a site that stops spilling would be above its target'],
+  ['relief', 'overload', false, 'or a site would start and stop spilling in turn'],
+];
+
+function checkSpill(policy: DeploymentFile['policy'], report: Report, given: (p: Path) => boolean) {
+  const { spill } = policy;
+  const at = (key: string): Path => ['policy', 'spill', key];
+  for (const [low, high, equal, why] of ORDER) {
+    if (equal ? spill[low] <= spill[high] : spill[low] < spill[high]) continue;
+    const sign = equal ? 'not above' : 'below';
+    // The place is the one that the operator wrote; the other may be a default.
+    const place = given(at(low)) ? at(low) : at(high);
+    const message = `${low} (${spill[low]}) must be ${sign} ${high} (${spill[high]}), ${why}`;
+    report(place, message);
+  }
+  const least = Math.max(spill.tick, policy.report_interval);
+  if (spill.lease <= least) {
+    const lease = formatDuration(spill.lease);
+    const longer = `write more than ${formatDuration(least)}, the longest of tick and report_interval`;
+    report(at('lease'), `a lease of ${lease} ends before it can be renewed: ${longer}`);
+  }
+}
+
+function checkDeployment(file: YamlFile<DeploymentFile>, problems: Problem[]): void {
+  const value = file.value;
+  if (!value) return;
+  const report = reporter(file, problems);
+  for (const [name, check] of Object.entries(value.checks)) {
+    if (check.timeout <= check.interval) continue;
+    const interval = formatDuration(check.interval);
+    report(
+      ['checks', name, 'timeout'],
+      `the timeout is above the interval: write at most ${interval}, or raise the interval`,
+    );
+  }
+  if (value.policy.report_stale < 2 * value.policy.report_interval) {
+    const least = formatDuration(2 * value.policy.report_interval);
+    report(
+      ['policy', 'report_stale'],
+      `one late report would lose the site: write at least ${least}, two report intervals`,
+    );
+  }
+  checkSpill(value.policy, report, (path) => file.source.has(path));
+}
+
+function checkNeighbors(bgp: NonNullable<SiteFile['bgp']>, report: Report): void {
+  bgp.neighbors.forEach((neighbor, i) => {
+    const at: Path = ['bgp', 'neighbors', i];
+    if (neighbor.passive && !bgp.listen) {
+      report(
+        [...at, 'passive'],
+        'a passive neighbour needs an address to connect to: add `listen` to bgp, or dial it',
+      );
+    }
+    const source = neighbor.source;
+    if (source !== undefined && source.includes(':') !== neighbor.address.includes(':')) {
+      const family = neighbor.address.includes(':') ? 'IPv6' : 'IPv4';
+      report([...at, 'source'], `the neighbour is ${family}, the source is not: write one that is`);
+    }
+  });
+}
+
+/** True if the file has the key, even with a mistake in it, which is then a problem of its own. */
+function mentions(file: YamlFile<unknown>, ...path: readonly string[]): boolean {
+  let at = file.raw;
+  for (const key of path) {
+    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, key)) return false;
+    at = (at as Record<string, unknown>)[key];
+  }
+  return true;
+}
+
+/** Each announced VIP needs a speaker, and a next hop of each of its address families. */
+function checkAnnounce(
+  file: YamlFile<SiteFile>,
+  site: SiteFile,
+  vips: readonly DeploymentFile['vips'][number][],
+  report: Report,
+): void {
+  const { bgp } = site;
+  if (site.announce.length > 0 && !mentions(file, 'bgp')) {
+    report(['announce'], 'the site announces VIPs but has no `bgp`: add it, or announce none');
+  }
+  if (!bgp) return;
+  site.announce.forEach((name, i) => {
+    const prefixes = vips.find((vip) => vip.name === name)?.prefixes ?? [];
+    for (const key of ['next_hop', 'next_hop6'] as const) {
+      const prefix = prefixes.find((each) => each.includes(':') === (key === 'next_hop6'));
+      if (prefix === undefined || mentions(file, 'bgp', key)) continue;
+      const message = `the VIP "${name}" has the prefix ${prefix}: add \`${key}\` to bgp`;
+      report(['announce', i], message);
+    }
+  });
+}
+
+function checkSite(
+  file: YamlFile<SiteFile>,
+  vips: readonly DeploymentFile['vips'][number][],
+  problems: Problem[],
+): void {
+  const value = file.value;
+  if (!value) return;
+  const report = reporter(file, problems);
+  value.load_balancers.forEach((each, i) => {
+    if (each.address !== undefined || each.address6 !== undefined) return;
+    // An address that was written, but wrongly, is no longer in the tree: it has its own problem.
+    const raw = (file.raw as { load_balancers?: Record<string, unknown>[] }).load_balancers;
+    const written = raw?.find((other) => other?.name === each.name);
+    if (written && ('address' in written || 'address6' in written)) return;
+    const message = `the load balancer "${each.name}" has no address: add address or address6`;
+    report(['load_balancers', i], message);
+  });
+  if (value.bgp) checkNeighbors(value.bgp, report);
+  checkAnnounce(file, value, vips, report);
+  const { load, spill } = value;
+  if (spill?.driver === 'kernel' && spill.address.includes(':')) {
+    report(['spill', 'address'], 'the kernel driver needs an IPv4 address: write one');
+  }
+  if (load && value.capacity === undefined && !mentions(file, 'capacity')) {
+    report(['load'], 'a load means nothing without `capacity`: add it, in the same unit');
+  }
+  if (load?.kind === 'json' && load.timeout > load.interval) {
+    const most = formatDuration(load.interval);
+    report(['load', 'timeout'], `the timeout is above the interval: write at most ${most}`);
+  }
+}
+
+/** A tunnel sends to the port that it listens on itself. */
+function checkTunnelPorts(sites: SourceFiles['sites'], problems: Problem[]): void {
+  const ends = sites.flatMap((file) => {
+    const spill = file.value?.spill;
+    return spill?.driver === 'kernel' ? [{ file, port: spill.vxlan_port }] : [];
+  });
+  for (const { file, port } of ends) {
+    if (port === ends[0]!.port) continue;
+    const message = `${ends[0]!.file.file} has port ${ends[0]!.port}: write the same at all sites`;
+    problems.push(file.source.problem(['spill', 'vxlan_port'], message));
+  }
+}
+
+function checkServices(file: YamlFile<ServicesFile>, problems: Problem[]): void {
+  const report = reporter(file, problems);
+  file.value?.services.forEach((service, i) => {
+    const at: Path = ['services', i];
+    if (service.policy === 'failover' && !service.order) {
+      report(at, '`failover` needs `order`: add the sites in order of preference');
+    }
+    if (service.policy !== 'failover' && service.order) {
+      const message = `\`order\` is only for failover: write policy: failover, or remove it`;
+      report([...at, 'order'], message);
+    }
+    if (service.pool === 'all' || service.policy === 'weighted') return;
+    service.pool.forEach((member, j) => {
+      if (member.weight === 1) return;
+      const message = '`weight` is only for weighted: write policy: weighted, or remove it';
+      report([...at, 'pool', j, 'weight'], message);
+    });
+  });
+}
+
+export function checkValues(files: SourceFiles): Problem[] {
+  const problems: Problem[] = [];
+  if (files.deployment) checkDeployment(files.deployment, problems);
+  const vips = files.deployment?.value?.vips ?? [];
+  for (const file of files.sites) checkSite(file, vips, problems);
+  checkTunnelPorts(files.sites, problems);
+  for (const file of files.services) checkServices(file, problems);
+  return problems;
+}

@@ -1,0 +1,21 @@
+/** What a deployment may hold at most. Beyond these a file is a mistake, or an attack on a loader. */
+
+export const YAML_BYTES_MAX = 4 * 1024 * 1024;
+export const ZONE_BYTES_MAX = 64 * 1024 * 1024;
+export const SECRET_BYTES_MAX = 4096;
+
+/** Problems told of one file, or of the references, at most: more is no mistake but another format. */
+export const PROBLEMS_MAX = 100;
+
+export const SITES_MAX = 64;
+export const ZONES_MAX = 10_000;
+export const LOAD_BALANCERS_PER_SITE_MAX = 1024;
+export const CHECKS_MAX = 1024;
+export const REGIONS_MAX = 255;
+export const REGION_PREFIXES_MAX = 100_000;
+export const VIPS_MAX = 256;
+export const NEIGHBORS_MAX = 64;
+export const SERVICES_PER_ZONE_MAX = 20_000;
+export const POOL_MEMBERS_MAX = 1024;
+/** Slots of the health table: pairs of load balancer and check. */
+export const ENDPOINTS_MAX = 65_536;

@@ -1,0 +1,148 @@
+/**
+ * A deployment's directory → Config, or every problem at once. Nothing half-read ever comes out: a
+ * Config exists only when no file has a problem.
+ */
+import { resolve } from 'node:path';
+import type { z } from 'zod';
+import { err, ok, type Result } from '../base/result.ts';
+import type { Config, Zone } from '../model/config.ts';
+import { buildConfig } from './build.ts';
+import { checkPools } from './check-pools.ts';
+import { checkReferences } from './check-references.ts';
+import { checkValues } from './check-values.ts';
+import { checkZones } from './check-zones.ts';
+import type { Path } from './document.ts';
+import {
+  type DeploymentTexts,
+  readDeployment,
+  readText,
+  resolvePath,
+  type TextFile,
+  whyUnreadable,
+} from './files.ts';
+import { type JsonSchema, jsonSchema } from './json-schema.ts';
+import { ENDPOINTS_MAX, SECRET_BYTES_MAX } from './limits.ts';
+import { collectNames, type SourceFiles } from './names.ts';
+import { parseFile, type YamlFile } from './parse.ts';
+import { compareProblems, type Problem } from './problem.ts';
+import { deploymentSchema } from './schema-deployment.ts';
+import { servicesSchema } from './schema-services.ts';
+import { siteSchema } from './schema-site.ts';
+import { readZones } from './zones.ts';
+
+export interface LoadOptions {
+  /** The site whose machine this is: the token files of the others are not looked for. */
+  readonly site?: string;
+  /**
+   * False: look for no file that only the sites' machines may have (secrets, the mmdb), as
+   * when a change is checked in CI. True by default.
+   */
+  readonly machineFiles?: boolean;
+}
+
+class Loader {
+  readonly problems: Problem[] = [];
+  readonly #unread: string[];
+  readonly #dir: string;
+
+  constructor(dir: string, unread: readonly string[]) {
+    this.#dir = dir;
+    this.#unread = [...unread];
+  }
+
+  #parse<Schema extends z.ZodType>(
+    text: TextFile,
+    schema: Schema,
+    json: JsonSchema,
+  ): YamlFile<z.output<Schema>>[] {
+    const { file, problems } = parseFile(text.file, text.text, schema, json);
+    this.problems.push(...problems);
+    if (file) return [file];
+    this.#unread.push(text.file);
+    return [];
+  }
+
+  parse(texts: DeploymentTexts): SourceFiles {
+    const json = jsonSchema();
+    const deployment = texts.deployment
+      ? this.#parse(texts.deployment, deploymentSchema, json.deployment)[0]
+      : null;
+    return {
+      deployment: deployment ?? null,
+      sites: texts.sites.flatMap((text) => this.#parse(text, siteSchema, json.site)),
+      services: texts.services.flatMap((text) => this.#parse(text, servicesSchema, json.zone)),
+      unread: this.#unread,
+    };
+  }
+
+  /** Files outside the deployment's directory that its files name. */
+  async checkMachineFiles(files: SourceFiles, site: string | undefined): Promise<void> {
+    const look = async (file: YamlFile<unknown>, path: Path, named: string | undefined) => {
+      const why = named === undefined ? null : await whyUnreadable(resolvePath(this.#dir, named));
+      if (why !== null) this.problems.push(file.source.problem(path, `"${named}": ${why}`));
+    };
+    const { deployment } = files;
+    if (deployment?.value) {
+      const { geo, store } = deployment.value;
+      await look(deployment, ['geo', 'mmdb'], geo.mmdb);
+      const password_file = store === 'memory' ? undefined : store.password_file;
+      await look(deployment, ['store', 'password_file'], password_file);
+    }
+    for (const file of files.sites) {
+      if (site !== undefined && file.value?.site !== site) continue;
+      await look(file, ['api', 'token_file'], file.value?.api.token_file);
+    }
+  }
+
+  build(files: SourceFiles, zones: readonly Zone[]): Config | null {
+    const values = <Value>(all: readonly YamlFile<Value>[]): Value[] =>
+      all.flatMap(({ value }) => (value === null ? [] : [value]));
+    const deployment = files.deployment?.value;
+    if (!deployment || this.problems.length > 0) return null;
+    const sites = values(files.sites);
+    const services = values(files.services);
+    const config = buildConfig({ dir: this.#dir, deployment, sites, services, zones });
+    if (config.endpoints.length <= ENDPOINTS_MAX) return config;
+    const message = `more than ${ENDPOINTS_MAX} pairs of load balancer and check: use fewer checks`;
+    this.problems.push({ file: 'deployment.yaml', line: 1, column: 1, message });
+    return null;
+  }
+}
+
+/** Reads the deployment in `directory`. The error holds every problem, by file and line. */
+export async function loadConfig(
+  directory: string,
+  options: LoadOptions = {},
+): Promise<Result<Config, Problem[]>> {
+  const dir = resolve(directory);
+  const read = await readDeployment(dir);
+  const loader = new Loader(dir, read.texts.unread);
+  loader.problems.push(...read.problems);
+  const files = loader.parse(read.texts);
+  const names = collectNames(files);
+  loader.problems.push(...checkReferences(files, names), ...checkValues(files));
+  loader.problems.push(...checkPools(files));
+  const { zones, problems } = readZones(dir, read.texts.zones, names.of('service'));
+  loader.problems.push(...problems, ...checkZones(files, read.texts.zones, zones));
+  if (options.machineFiles !== false) await loader.checkMachineFiles(files, options.site);
+  const config = loader.build(files, zones);
+  return config ? ok(config) : err(loader.problems.sort(compareProblems));
+}
+
+/** The secret in a file: one line, without blanks around it. */
+export async function readSecret(path: string): Promise<Result<string, string>> {
+  const text = await readText(path, SECRET_BYTES_MAX);
+  if (!text.ok) return text;
+  const secret = text.value.trim();
+  if (secret === '') return err('empty: write the secret into it');
+  if (/\p{Cc}/u.test(secret)) return err('more than one line: write the secret alone into it');
+  return ok(secret);
+}
+
+/** The secret in the file that `ApiListen.token_file` names. */
+export async function readToken(path: string): Promise<Result<string, string>> {
+  const token = await readSecret(path);
+  // RFC 6750 §2.1: what a bearer token may consist of.
+  if (!token.ok || /^[A-Za-z0-9._~+/-]+=*$/.test(token.value)) return token;
+  return err('not a bearer token: use letters and digits');
+}

@@ -1,0 +1,152 @@
+/**
+ * The schema of sites/NAME.yaml: one data centre, run by one agent. Descriptions are the reference
+ * (docs/configuration.md).
+ */
+import { z } from 'zod';
+import { LOAD_BALANCERS_PER_SITE_MAX, NEIGHBORS_MAX, VIPS_MAX } from './limits.ts';
+import {
+  address,
+  address4,
+  address6,
+  asNumber,
+  duration,
+  fieldPath,
+  filePath,
+  httpUrl,
+  integer,
+  label,
+  listenAddress,
+  port,
+  routerId,
+} from './values.ts';
+
+const dns = z.strictObject({
+  listen: z
+    .array(listenAddress())
+    .min(1)
+    .max(64)
+    .describe('Addresses that answer DNS, by UDP and TCP.'),
+  workers: integer(1, 256).default(1).describe('Threads that answer UDP.'),
+  udp_payload_max: integer(512, 4096)
+    .default(1232)
+    .describe('Largest UDP response in bytes (RFC 6891); longer ones are truncated.'),
+  tcp_clients_max: integer(1, 100_000).default(1000).describe('Open TCP connections at most.'),
+  tcp_idle: duration(100, 600_000)
+    .prefault('10s')
+    .describe('An idle TCP connection is closed after this (RFC 7766).'),
+});
+
+const api = z.strictObject({
+  listen: listenAddress().describe('Address of the HTTP API, metrics and dashboard.'),
+  token_file: filePath()
+    .optional()
+    .describe('File with the token that changing requests must carry; without it, none need one.'),
+});
+
+const loadBalancer = z.strictObject({
+  name: label().describe('Name of the load balancer, unique in the deployment.'),
+  address: address4().optional().describe('Its IPv4 address, answered in A records.'),
+  address6: address6().optional().describe('Its IPv6 address, answered in AAAA records.'),
+});
+
+/** RFC 4271 §4.2: the hold time is 0, or at least 3 whole seconds, in 16 bits. */
+const holdTime = () =>
+  duration(0, 65_535_000).refine((ms) => ms === 0 || (ms >= 3000 && ms % 1000 === 0), {
+    error: 'not a hold time (RFC 4271 §4.2): write 0s, or whole seconds from 3s up',
+  });
+
+const neighbor = z.strictObject({
+  name: label().describe('Name of the neighbour, unique at the site.'),
+  address: address().describe('Address of the neighbour.'),
+  port: port().default(179).describe('TCP port that is dialled.'),
+  as: asNumber().describe('AS number of the neighbour.'),
+  passive: z
+    .boolean()
+    .default(false)
+    .describe('Wait for the neighbour to connect instead of dialling; needs `bgp.listen`.'),
+  source: address().optional().describe('Address to dial from; without it the system chooses.'),
+  hold_time: holdTime()
+    .prefault('9s')
+    .describe('Proposed hold time: 0s (no keepalives) or whole seconds from 3s up.'),
+  connect_retry: duration(100, 600_000)
+    .prefault('5s')
+    .describe('Time between two attempts to connect, before backoff.'),
+});
+
+const bgp = z.strictObject({
+  as: asNumber().describe('AS number of the site.'),
+  router_id: routerId().describe('BGP identifier (RFC 6286), unique within the AS.'),
+  listen: listenAddress()
+    .optional()
+    .describe('Where passive neighbours connect; without it the site only dials.'),
+  next_hop: address4().optional().describe('Next hop of the IPv4 routes.'),
+  next_hop6: address6().optional().describe('Next hop of the IPv6 routes.'),
+  neighbors: z
+    .array(neighbor)
+    .min(1)
+    .max(NEIGHBORS_MAX)
+    .describe('Routers that are told the routes.'),
+});
+
+const reading = {
+  interval: duration(50, 600_000).prefault('1s').describe('Time between two readings.'),
+  smoothing: duration(0, 600_000)
+    .prefault('5s')
+    .describe('Time constant of the average over the readings; 0s: none.'),
+};
+
+const load = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('json').describe('A number in a JSON document, fetched by HTTP.'),
+    url: httpUrl().describe('Address of the document.'),
+    field: fieldPath().describe('Where the number is: keys joined by dots.'),
+    ...reading,
+    timeout: duration(10, 600_000)
+      .prefault('500ms')
+      .describe('A reading without a result after this is unknown; not above `interval`.'),
+  }),
+  z.strictObject({
+    kind: z.literal('file').describe('A number in a file that something else writes.'),
+    path: filePath().describe('The file. It must hold one decimal number.'),
+    ...reading,
+    stale: duration(100, 3_600_000)
+      .prefault('10s')
+      .describe('A file unchanged for longer counts as unknown.'),
+  }),
+]);
+
+const spill = z.strictObject({
+  address: address().describe('Tunnel end of this site, reachable from the other sites.'),
+  driver: z
+    .enum(['kernel', 'none'])
+    .default('kernel')
+    .describe('`kernel`: vxlan and nftables, needs root; `none`: the plan is only published.'),
+  path_mtu: integer(1280, 65_535)
+    .default(1500)
+    .describe('Largest packet between sites in bytes, tunnel headers included.'),
+  vxlan_port: port().default(4789).describe('UDP port of the tunnels (RFC 7348).'),
+});
+
+export const siteSchema = z.strictObject({
+  site: label().describe('Name of the site; the file is called sites/NAME.yaml.'),
+  dns: dns.describe('The DNS server of the site.'),
+  api: api.describe('The HTTP API of the site.'),
+  load_balancers: z
+    .array(loadBalancer)
+    .max(LOAD_BALANCERS_PER_SITE_MAX)
+    .default([])
+    .describe('Load balancers of the site, for the pools of services.'),
+  bgp: bgp.optional().describe('The BGP speaker; without it the site announces nothing.'),
+  announce: z.array(label()).max(VIPS_MAX).default([]).describe('VIPs that the site announces.'),
+  capacity: z
+    .number()
+    .positive()
+    .optional()
+    .describe('Load that is wanted at most in normal life, in the unit of `load`.'),
+  load: load
+    .optional()
+    .describe('How the load of the site is read; needs `capacity`. Without it: no spilling.'),
+  spill: spill.optional().describe('How flows are handed to other sites; without it: never.'),
+});
+
+export type SiteFile = z.output<typeof siteSchema>;

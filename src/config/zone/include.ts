@@ -1,0 +1,51 @@
+/**
+ * Reads zone files for $INCLUDE, confined to the folder of zones: a path is relative to that
+ * folder, and whatever it leads to, symbolic links followed, must lie inside. A zone file can
+ * therefore not make the daemon read anything else of the machine.
+ */
+import { readFileSync, realpathSync, statSync } from 'node:fs';
+import { isAbsolute, join, sep } from 'node:path';
+import { err, ok, type Result } from '../../base/result.ts';
+
+export interface ZoneText {
+  /** Name for problems. */
+  readonly file: string;
+  readonly text: string;
+}
+
+/** The text of an included file, or why it may or can not be read. */
+export type ReadInclude = (path: string) => Result<ZoneText, string>;
+
+export const ZONE_FILE_OCTETS_MAX = 64 * 1024 * 1024;
+
+/** A reader of the files below `folder`, which problems then name as `folder/path`. */
+export function zoneFolder(folder: string): ReadInclude {
+  return (path) => {
+    if (isAbsolute(path) || path.split(/[/\\]/).includes('..')) {
+      return err(`"${path}" leaves the folder of zones: write a path below it`);
+    }
+    const file = join(folder, path);
+    try {
+      const real = realpathSync(file);
+      if (!real.startsWith(realpathSync(folder) + sep)) {
+        return err(`"${path}" is a link that leads out of the folder of zones`);
+      }
+      const status = statSync(real);
+      if (!status.isFile()) return err(`"${path}" is not a file`);
+      if (status.size > ZONE_FILE_OCTETS_MAX) {
+        return err(`"${path}" has more than ${ZONE_FILE_OCTETS_MAX} octets`);
+      }
+      const text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(real));
+      return ok({ file, text });
+    } catch (error) {
+      return err(`"${path}" cannot be read: ${reason(error)}`);
+    }
+  };
+}
+
+function reason(error: unknown): string {
+  const code = (error as NodeJS.ErrnoException).code;
+  if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') return 'it is not UTF-8 text';
+  if (code === 'ENOENT') return 'no such file in the folder of zones';
+  return code ?? String(error);
+}

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { zoneFolder } from '../../../src/config/zone/include.ts';
+
+let root = '';
+
+before(() => {
+  root = mkdtempSync(join(tmpdir(), 'isobar-zones-'));
+  mkdirSync(join(root, 'zones/sub'), { recursive: true });
+  mkdirSync(join(root, 'zones-other'));
+  writeFileSync(join(root, 'secret'), 'secret');
+  writeFileSync(join(root, 'zones-other/a'), 'other');
+  writeFileSync(join(root, 'zones/a'), 'text a');
+  writeFileSync(join(root, 'zones/sub/b'), 'text b');
+  writeFileSync(join(root, 'zones/latin1'), Buffer.from([0x61, 0xe9]));
+  symlinkSync('../secret', join(root, 'zones/link-out'));
+  symlinkSync('..', join(root, 'zones/folder-out'));
+  symlinkSync('../zones-other/a', join(root, 'zones/link-beside'));
+  symlinkSync('sub/b', join(root, 'zones/link-in'));
+});
+
+after(() => {
+  rmSync(root, { recursive: true });
+});
+
+test('files below the folder of zones are read, links that stay inside too', () => {
+  const zones = join(root, 'zones');
+  const read = zoneFolder(zones);
+  assert.deepEqual(read('a'), { ok: true, value: { file: join(zones, 'a'), text: 'text a' } });
+  assert.deepEqual(read('./sub/b'), {
+    ok: true,
+    value: { file: join(zones, 'sub/b'), text: 'text b' },
+  });
+  assert.ok(read('link-in').ok);
+});
+
+test('nothing outside the folder is read, whichever way a path leads there', () => {
+  const read = zoneFolder(join(root, 'zones'));
+  const refusal = (path: string): string => {
+    const outcome = read(path);
+    assert.ok(!outcome.ok, path);
+    return outcome.error;
+  };
+  assert.match(refusal(join(root, 'zones/a')), /leaves the folder of zones/);
+  assert.match(refusal('../secret'), /leaves the folder of zones/);
+  assert.match(refusal('sub/../a'), /leaves the folder of zones/);
+  assert.match(refusal('link-out'), /link that leads out/);
+  assert.match(refusal('folder-out/secret'), /link that leads out/);
+  assert.match(refusal('link-beside'), /link that leads out/);
+  assert.match(refusal('gone'), /no such file in the folder of zones/);
+  assert.match(refusal('sub'), /is not a file/);
+  assert.match(refusal('a/b'), /cannot be read: ENOTDIR/);
+  assert.match(refusal('a\0b'), /cannot be read/);
+  assert.match(refusal('latin1'), /not UTF-8/);
+});
