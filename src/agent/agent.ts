@@ -1,0 +1,442 @@
+/**
+ * One site's loop: observe → share → decide → act. The composition root of everything that runs in
+ * a site's daemon except its HTTP API.
+ *
+ * What must always hold: a change of a verdict leads to a new plan in the same turn of the event
+ * loop; only `decide` decides; a room that fails is logged and never stops the others; start,
+ * reload and stop never overlap.
+ */
+import type { Clock, Timer } from '../base/clock.ts';
+import { Listeners } from '../base/listeners.ts';
+import type { Log } from '../base/log.ts';
+import type { Prng } from '../base/prng.ts';
+import { Speaker } from '../bgp/speaker.ts';
+import { decide } from '../decide/decide.ts';
+import { DnsServer } from '../dns/server.ts';
+import type { GeoMap } from '../geo/map.ts';
+import type { Config, Site } from '../model/config.ts';
+import type { EventKind, SiteEvent } from '../model/event.ts';
+import type { Plan, Reason } from '../model/plan.ts';
+import type { World } from '../model/world.ts';
+import type { HostPort } from '../net/ip.ts';
+import { LoadMeter } from '../observe/load-meter.ts';
+import { Observer } from '../observe/observer.ts';
+import type { Store } from '../share/store.ts';
+import { WorldView } from '../share/world-view.ts';
+import { SpillController } from '../spill/controller.ts';
+import type { SpillDrivers } from '../spill/drivers.ts';
+import type { FlowCounts } from '../spill/port.ts';
+import { planChanges } from './events.ts';
+import { Reporter } from './reporter.ts';
+import { buildStatus, type Status } from './status.ts';
+
+export interface AgentOptions {
+  readonly config: Config;
+  /** Name of the site that this agent runs. */
+  readonly site: string;
+  readonly geo: GeoMap;
+  readonly store: Store;
+  /** The data plane of spill for a configuration; throws a sentence when it cannot be laid out. */
+  readonly drivers: (config: Config) => SpillDrivers;
+  readonly clock: Clock;
+  readonly prng: Prng;
+  readonly log: Log;
+  readonly version: string;
+}
+
+/** News of other sites is gathered this long before the next plan, so that a burst costs one. */
+const GATHER_MS = 2;
+
+export class Agent {
+  readonly events: Listeners<SiteEvent>;
+  readonly site: string;
+  readonly #options: AgentOptions;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #store: Store;
+  readonly #observer: Observer;
+  readonly #view: WorldView;
+  readonly #dns: DnsServer;
+  readonly #reporter: Reporter;
+  readonly #startedAt: number;
+  readonly #unsubscribe: (() => void)[] = [];
+  #config: Config;
+  #geo: GeoMap;
+  #meter: LoadMeter | null = null;
+  #speaker: Speaker | null = null;
+  #spill: SpillController;
+  #plan: Plan | null = null;
+  #world: World | null = null;
+  #tick: Timer | null = null;
+  #wake: Timer | null = null;
+  #gather: Timer | null = null;
+  #running = false;
+  /** Settles when the start or the reloads that were asked for so far have ended. */
+  #changed: Promise<unknown> = Promise.resolve();
+  #stopped: Promise<void> | null = null;
+
+  constructor(options: AgentOptions) {
+    const { config, site, clock, prng, log, store, geo } = options;
+    this.#options = options;
+    this.#config = config;
+    this.#geo = geo;
+    this.#clock = clock;
+    this.#log = log;
+    this.#store = store;
+    this.site = site;
+    this.#startedAt = clock.now();
+    this.events = new Listeners((error) => log.error({ error: String(error) }, 'listener failed'));
+    this.#observer = new Observer({ config, site, clock, prng, log });
+    const sites = (): string[] => this.#config.sites.map(({ name }) => name);
+    this.#view = new WorldView({ self: site, sites, store, clock, log });
+    this.#reporter = new Reporter({ site, store, clock, log });
+    this.#dns = new DnsServer({ config, site, geo, clock, prng, log });
+    this.#spill = this.#newSpill(config);
+  }
+
+  get config(): Config {
+    return this.#config;
+  }
+
+  get geo(): GeoMap {
+    return this.#geo;
+  }
+
+  /** Where DNS is answered, with the real ports where the configuration says 0. */
+  get addresses(): readonly HostPort[] {
+    return this.#dns.addresses;
+  }
+
+  /** The current plan and the world that it was made from; null before the first. */
+  get decision(): { readonly plan: Plan; readonly world: World } | null {
+    return this.#plan && this.#world ? { plan: this.#plan, world: this.#world } : null;
+  }
+
+  /**
+   * Resolves once every endpoint has a first verdict, DNS answers, and BGP and spill are under way,
+   * or once `stop` has been called. Rejects, with nothing left open, when an address cannot be bound.
+   */
+  async start(): Promise<void> {
+    if (this.#stopped) return;
+    this.#running = true;
+    try {
+      await this.#inTurn(() => this.#start());
+    } catch (error) {
+      await this.stop('could not start');
+      throw error;
+    }
+  }
+
+  /**
+   * Withdraws the routes and waits for the peers to have them, finishes DNS queries and ends every
+   * timer and socket, within 5 s. A start or a reload under way is broken off first. Spilled flows
+   * stay where they are: leases end by themselves.
+   */
+  stop(text = 'agent stopped'): Promise<void> {
+    this.#stopped ??= this.#stop(text);
+    return this.#stopped;
+  }
+
+  /**
+   * Takes a new configuration over without losing a query, a session or a verdict. Rejects, and
+   * changes nothing, when this site is not in it or its spill cannot be laid out. A room that fails
+   * later keeps its old configuration, which is told.
+   */
+  reload(config: Config, geo: GeoMap): Promise<void> {
+    return this.#inTurn(() => this.#reload(config, geo));
+  }
+
+  async #start(): Promise<void> {
+    if (!this.#running) return;
+    this.#observer.start();
+    this.#startMeter();
+    await this.#observer.ready;
+    // Each step looks whether it is still wanted: `stop` waits for this to end.
+    const steps = [() => this.#dns.start(), () => this.#startSpeaker(), () => this.#spill.start()];
+    this.#subscribe();
+    this.#think(false);
+    for (const step of steps) if (this.#running) await step();
+    if (!this.#running) return;
+    this.#think(true);
+    this.#armTick();
+    this.#event('life', this.site, 'agent is up', null);
+  }
+
+  async #stop(text: string): Promise<void> {
+    const started = this.#running;
+    this.#running = false;
+    this.#observer.stop();
+    await this.#changed;
+    for (const timer of [this.#tick, this.#wake, this.#gather]) timer?.cancel();
+    for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
+    this.#meter?.stop();
+    this.#view.close();
+    this.#reporter.close();
+    // Routes first: traffic must have left before the servers that answer it do.
+    await this.#contain('bgp', () => this.#speaker?.stop(text));
+    await this.#contain('dns', () => this.#dns.stop());
+    await this.#contain('spill', () => this.#spill.stop());
+    await this.#contain('share', () => this.#store.close());
+    if (started) this.#event('life', this.site, text, null);
+  }
+
+  async #reload(config: Config, geo: GeoMap): Promise<void> {
+    if (!this.#running) return;
+    const site = siteOf(config, this.site);
+    const before = siteOf(this.#config, this.site);
+    const spill = sameSpill(config, this.#config) ? null : this.#newSpill(config);
+    this.#config = config;
+    this.#geo = geo;
+    this.#observer.reconfigure(config);
+    if (JSON.stringify(site.load) !== JSON.stringify(before.load)) this.#startMeter();
+    this.#think(false); // a plan's indices belong to its configuration: the old one's is over
+    await this.#change('dns', () => this.#dns.reload(config, geo));
+    await this.#change('bgp', () => this.#reloadSpeaker(site));
+    if (spill) await this.#change('spill', () => this.#replaceSpill(spill, site, before));
+    if (!this.#running) return;
+    this.#think(true);
+    this.#event('config', this.site, 'new configuration in use', null);
+  }
+
+  /** Runs `work` after all that was begun before: two changes at once would mix their rooms. */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#changed.then(work);
+    this.#changed = done.catch(() => {});
+    return done;
+  }
+
+  async #change(room: string, work: () => Promise<void>): Promise<void> {
+    if (!this.#running || (await this.#contain(room, work))) return;
+    const text = `${room} could not take the new configuration and keeps the old one`;
+    this.#event('config', this.site, text, null);
+  }
+
+  /** Takes the site out of use: answers leave at once, routes after `policy.drain_ms`. */
+  drain(by: string, reason: string): void {
+    this.#reporter.drain(by, reason, this.#clock.now());
+    this.#event('drain', this.site, `drained by ${by}`, { code: 'draining', text: reason });
+    this.#think(true);
+  }
+
+  undrain(by: string): void {
+    this.#reporter.undrain();
+    this.#event('drain', this.site, `drain ended by ${by}`, null);
+    this.#think(true);
+  }
+
+  status(): Status {
+    const now = this.#clock.now();
+    return buildStatus({
+      config: this.#config,
+      site: this.site,
+      version: this.#options.version,
+      uptime_ms: now - this.#startedAt,
+      now,
+      plan: this.#plan,
+      world: this.#world,
+      connected: this.#store.connected,
+      drain: this.#reporter.drainSight(now),
+      load_detail: this.#meter?.detail() ?? 'no load meter is configured',
+      neighbors: this.#speaker?.neighbors() ?? [],
+      flows: this.#spill.counts(),
+      counters: this.#dns.counters(),
+    });
+  }
+
+  // One turn of the loop.
+
+  /** `publish`: news of our own for the others; false when it is their news that we act on. */
+  #think(publish: boolean): void {
+    if (!this.#running) return;
+    const now = this.#clock.now();
+    const sights = this.#observer.sights(now);
+    const heard = this.#view.world();
+    const own = { report: this.#reporter.report(sights, now), received_at: now, cut_ms: 0 };
+    const world: World = { ...heard, sightings: new Map(heard.sightings).set(this.site, own) };
+    const plan = decide(this.#config, world, now);
+    const before = this.#plan;
+    this.#plan = plan;
+    this.#world = world;
+    this.#act('dns', () => this.#dns.apply(plan));
+    this.#act('bgp', () => this.#speaker?.apply(plan.routes));
+    this.#act('spill', () => this.#spill.apply(plan.spill));
+    this.#reporter.decided(plan, this.#hasSession(), now);
+    if (publish) this.#store.publish(this.#reporter.next(sights, now));
+    this.#armWake(plan.wake_ms);
+    this.#tell(before, plan);
+  }
+
+  /** False while no neighbour hears our routes: whatever the plan says, they are nowhere then. */
+  #hasSession(): boolean {
+    return this.#speaker?.neighbors().some(({ state }) => state === 'Established') ?? true;
+  }
+
+  #tell(before: Plan | null, plan: Plan): void {
+    for (const change of planChanges(this.#config, before, plan)) {
+      this.#event(change.kind, change.subject, change.text, change.reason);
+    }
+  }
+
+  /** The regular turn, by which the others hear that this agent lives. */
+  #armTick(): void {
+    this.#tick = this.#clock.timer(this.#config.policy.report_interval_ms, () => {
+      this.#think(true);
+      this.#armTick();
+    });
+  }
+
+  #armWake(wake_ms: number): void {
+    this.#wake?.cancel();
+    this.#wake = null;
+    if (wake_ms === Number.POSITIVE_INFINITY) return;
+    this.#wake = this.#clock.timer(Math.max(1, wake_ms), () => this.#think(true));
+  }
+
+  #thinkSoon(): void {
+    if (this.#gather) return;
+    this.#gather = this.#clock.timer(GATHER_MS, () => {
+      this.#gather = null;
+      this.#think(false);
+    });
+  }
+
+  #subscribe(): void {
+    this.#unsubscribe.push(
+      this.#observer.onVerdict((endpoint, sight) => {
+        this.#event('health', endpoint, sight.up ? 'up' : 'down', {
+          code: sight.up ? 'healthy' : 'probe-failed',
+          text: sight.detail,
+        });
+        this.#think(true);
+      }),
+      this.#view.onNews((site) => {
+        if (site !== this.site) this.#thinkSoon();
+      }),
+      this.#store.onConnection((connected) => {
+        this.#event('store', this.site, connected ? 'store reached' : 'store lost', {
+          code: connected ? 'healthy' : 'on-its-own',
+          text: connected
+            ? 'reports of the other sites are current'
+            : 'going on with own probes and the last reports of the others',
+        });
+        this.#think(true);
+      }),
+    );
+  }
+
+  // Making and replacing the rooms.
+
+  #newSpill(config: Config): SpillController {
+    const { drivers, clock, log } = this.#options;
+    return new SpillController({
+      config,
+      site: this.site,
+      ...drivers(config),
+      clock,
+      log,
+      onEvent: (event) => this.#tellEvent(event),
+      onCounts: (flows) => this.#measure(flows),
+    });
+  }
+
+  /** Load and flows are read together: a flow's cost is the one by the other. */
+  #measure(flows: FlowCounts): void {
+    const now = this.#clock.now();
+    const { capacity } = siteOf(this.#config, this.site);
+    const used = this.#meter?.value(now) ?? null;
+    this.#reporter.measured(used, capacity, flows, this.#config.policy.spill, now);
+  }
+
+  #startMeter(): void {
+    this.#meter?.stop();
+    const meter = siteOf(this.#config, this.site).load;
+    this.#meter = meter && new LoadMeter({ meter, clock: this.#clock, log: this.#log });
+    this.#meter?.start();
+  }
+
+  async #startSpeaker(): Promise<void> {
+    const { bgp } = siteOf(this.#config, this.site);
+    if (!bgp) return;
+    const speaker = new Speaker({
+      bgp,
+      clock: this.#clock,
+      prng: this.#options.prng,
+      log: this.#log,
+      onEvent: ({ neighbor, text }) => this.#event('bgp', `neighbor ${neighbor}`, text, null),
+    });
+    await speaker.start();
+    this.#speaker = speaker;
+    if (this.#plan) speaker.apply(this.#plan.routes);
+  }
+
+  async #reloadSpeaker(site: Site): Promise<void> {
+    if (site.bgp && this.#speaker) return this.#speaker.reload(site.bgp);
+    if (site.bgp) return this.#startSpeaker();
+    const gone = this.#speaker;
+    this.#speaker = null;
+    await gone?.stop('no longer configured');
+  }
+
+  async #replaceSpill(next: SpillController, site: Site, before: Site): Promise<void> {
+    // A site that spills no more leaves nothing of it in the kernel.
+    const stays = site.spill?.driver === before.spill?.driver;
+    await (stays ? this.#spill.stop() : this.#spill.remove());
+    this.#spill = next;
+    await next.start();
+  }
+
+  /** False if it failed. */
+  async #contain(room: string, work: () => Promise<void> | undefined): Promise<boolean> {
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      this.#log.error({ room, error: String(error) }, 'a room failed');
+      return false;
+    }
+  }
+
+  /** As `#contain`, for what takes effect before it returns. */
+  #act(room: string, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#log.error({ room, error: String(error) }, 'a room failed');
+    }
+  }
+
+  #event(kind: EventKind, subject: string, text: string, reason: Reason | null): void {
+    const event: SiteEvent = {
+      site: this.site,
+      kind,
+      at_ms: this.#clock.now(),
+      subject,
+      text,
+      reason,
+    };
+    this.#tellEvent(event);
+  }
+
+  #tellEvent(event: SiteEvent): void {
+    const { kind, subject, reason, text } = event;
+    this.#log.info({ kind, subject, reason }, text);
+    this.events.emit(event);
+  }
+}
+
+function siteOf(config: Config, name: string): Site {
+  const site = config.sites.find((candidate) => candidate.name === name);
+  if (!site) throw new Error(`site ${name} is not in the configuration`);
+  return site;
+}
+
+/** True if the data plane of spill is the same by both: then a reload leaves it alone. */
+function sameSpill(a: Config, b: Config): boolean {
+  const parts = ({ sites, vips, policy }: Config): string =>
+    JSON.stringify([
+      sites.map((site) => [site.name, site.spill, site.announces]),
+      vips,
+      policy.spill,
+    ]);
+  return parts(a) === parts(b);
+}

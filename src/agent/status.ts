@@ -1,0 +1,92 @@
+/** What a running agent says of itself: the body of GET /v1/status, printed by `isobar status`. */
+import type { NeighborStatus } from '../bgp/speaker.ts';
+import type { Config } from '../model/config.ts';
+import type { EndpointVerdict, Plan, RoutePlan, SiteVerdict, SpillPlan } from '../model/plan.ts';
+import type { DrainSight, LoadSight } from '../model/report.ts';
+import type { World } from '../model/world.ts';
+import { formatHostPort } from '../net/ip.ts';
+import type { FlowCounts } from '../spill/port.ts';
+
+export interface Status {
+  readonly deployment: string;
+  readonly site: string;
+  readonly version: string;
+  readonly uptime_ms: number;
+  /** False while no store can be reached: the site is on its own. */
+  readonly connected: boolean;
+  readonly drain: DrainSight | null;
+  /** Null when nothing is known about the load; `load_detail` says why. */
+  readonly load: LoadSight | null;
+  readonly load_detail: string;
+  readonly sites: readonly SiteStatus[];
+  readonly endpoints: readonly EndpointStatus[];
+  readonly routes: readonly RoutePlan[];
+  readonly neighbors: readonly NeighborStatus[];
+  /** Null before the first plan. */
+  readonly spill: SpillPlan | null;
+  readonly flows: FlowCounts;
+  readonly dns: { readonly listen: readonly string[]; readonly counters: Record<string, number> };
+}
+
+export interface SiteStatus extends SiteVerdict {
+  /** Age of the newest report in milliseconds; null: never heard of. */
+  readonly report_age_ms: number | null;
+}
+
+export interface EndpointStatus extends EndpointVerdict {
+  readonly site: string;
+  readonly addresses: readonly string[];
+  /** What its home site's probe last said; null: nothing yet. */
+  readonly detail: string | null;
+}
+
+export interface StatusParts {
+  readonly config: Config;
+  readonly site: string;
+  readonly version: string;
+  readonly uptime_ms: number;
+  readonly now: number;
+  readonly plan: Plan | null;
+  readonly world: World | null;
+  readonly connected: boolean;
+  readonly drain: DrainSight | null;
+  readonly load_detail: string;
+  readonly neighbors: readonly NeighborStatus[];
+  readonly flows: FlowCounts;
+  readonly counters: Record<string, number>;
+}
+
+export function buildStatus(parts: StatusParts): Status {
+  const { config, plan, world, now } = parts;
+  const own = config.sites.find((site) => site.name === parts.site);
+  const sighting = (site: string) => world?.sightings.get(site);
+  return {
+    deployment: config.deployment,
+    site: parts.site,
+    version: parts.version,
+    uptime_ms: Math.round(parts.uptime_ms),
+    connected: parts.connected,
+    drain: parts.drain,
+    load: sighting(parts.site)?.report.load ?? null,
+    load_detail: parts.load_detail,
+    sites: (plan?.sites ?? []).map((verdict) => {
+      const seen = sighting(verdict.site);
+      return { ...verdict, report_age_ms: seen ? Math.round(now - seen.received_at) : null };
+    }),
+    endpoints: (plan?.endpoints ?? []).map((verdict, index) => {
+      const endpoint = config.endpoints[index]!;
+      const site = config.sites[endpoint.site]!.name;
+      return {
+        ...verdict,
+        site,
+        addresses: [endpoint.address4, endpoint.address6].filter((one) => one !== null),
+        detail: sighting(site)?.report.endpoints[endpoint.id]?.detail ?? null,
+      };
+    }),
+    routes: plan?.routes ?? [],
+    neighbors: parts.neighbors,
+    spill: plan?.spill ?? null,
+    flows: parts.flows,
+    dns: { listen: own?.dns.listen.map(formatHostPort) ?? [], counters: parts.counters },
+  };
+}
