@@ -1,0 +1,368 @@
+/** The HTTP API over real sockets, before a real agent. */
+import assert from 'node:assert/strict';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { after, afterEach, before, describe, test } from 'node:test';
+import type { Agent } from '../../src/agent/agent.ts';
+import type { Status } from '../../src/agent/status.ts';
+import { BACKLOG_BYTES_MAX, HISTORY_MAX, READERS_MAX } from '../../src/api/event-stream.ts';
+import { ApiServer } from '../../src/api/server.ts';
+import { silentLog } from '../../src/base/log.ts';
+import type { Explanation } from '../../src/decide/explain.ts';
+import type { Plan } from '../../src/model/plan.ts';
+import { eventually } from '../support/eventually.ts';
+import { TwoSites } from '../support/site.ts';
+
+const TOKEN = 'correct-horse.battery_staple';
+const JSON_BODY = { 'content-type': 'application/json' };
+
+const sites = new TwoSites();
+const opened: ApiServer[] = [];
+let fra: Agent;
+let api: ApiServer;
+
+/** The API of `agent` on a port of its own. */
+async function serve(agent: Agent, token: string | null = null): Promise<ApiServer> {
+  const listen = { address: '127.0.0.1', port: 0 };
+  const server = new ApiServer({ agent, listen, token, clock: sites.clock, log: silentLog });
+  opened.push(server);
+  await server.start();
+  return server;
+}
+
+const urlOf = (server: ApiServer, path: string): string =>
+  `http://127.0.0.1:${server.address.port}${path}`;
+
+const get = (path: string): Promise<Response> => fetch(urlOf(api, path));
+
+const post = (
+  path: string,
+  body: unknown = {},
+  headers: Record<string, string> = {},
+  server = api,
+): Promise<Response> =>
+  fetch(urlOf(server, path), {
+    method: 'POST',
+    headers: { ...JSON_BODY, ...headers },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  });
+
+const errorOf = async (response: Response): Promise<string> =>
+  ((await response.json()) as { error: string }).error;
+
+before(async () => {
+  await sites.start();
+  fra = sites.agents.get('fra')!;
+  api = await serve(fra);
+  await eventually('the agents know each other', () =>
+    fra.status().sites.every(({ state }) => state === 'healthy'),
+  );
+});
+after(async () => {
+  await Promise.all(opened.map((server) => server.stop()));
+  await sites.stop();
+});
+
+describe('reading', () => {
+  test('/healthz and /readyz say yes once the agent runs', async () => {
+    for (const path of ['/healthz', '/readyz']) assert.equal((await get(path)).status, 200);
+  });
+
+  test('before the first plan /readyz says 503, and so does explain; the rest is empty', async () => {
+    const early = await serve(sites.makeAgent('fra'));
+    const at = (path: string): Promise<Response> => fetch(urlOf(early, path));
+    assert.equal((await at('/healthz')).status, 200);
+    assert.equal((await at('/readyz')).status, 503);
+    const explain = await at('/v1/explain?name=www.example.com&client=192.0.2.7');
+    assert.equal(explain.status, 503);
+    assert.match(await errorOf(explain), /no plan yet/);
+    assert.equal(await (await at('/v1/plan')).json(), null);
+    assert.deepEqual(((await (await at('/v1/status')).json()) as Status).sites, []);
+    assert.equal((await at('/metrics')).status, 200);
+  });
+
+  test('/v1/status tells the state of the agent', async () => {
+    const status = (await (await get('/v1/status')).json()) as Status;
+    assert.equal(status.site, 'fra');
+    assert.deepEqual(
+      status.sites.map(({ site, state }) => `${site} ${state}`),
+      ['fra healthy', 'iad healthy'],
+    );
+    assert.equal(status.endpoints[0]!.eligible, true);
+    assert.equal(status.connected, true);
+    assert.equal(status.drain, null);
+  });
+
+  test('/v1/plan is the plan in force', async () => {
+    const plan = (await (await get('/v1/plan')).json()) as Plan;
+    assert.equal(plan.site, 'fra');
+    assert.deepEqual(
+      plan.routes.map(({ announce }) => announce),
+      [true],
+    );
+  });
+
+  test('/v1/explain leads from the client to its answer; the name may be written in any way', async () => {
+    for (const name of ['www.example.com', 'WWW.Example.COM.']) {
+      const response = await get(`/v1/explain?name=${name}&client=192.0.2.7`);
+      const { steps, answer } = (await response.json()) as Explanation;
+      assert.equal(answer[0]!.address, '127.66.1.1');
+      assert.match(steps.find(({ title }) => title === 'client')!.text, /region europe/);
+    }
+  });
+
+  test('/v1/explain says what is wrong with the question', async () => {
+    const unknown = await get('/v1/explain?name=ftp.example.com&client=192.0.2.7');
+    assert.equal(unknown.status, 404);
+    assert.match(await errorOf(unknown), /ftp\.example\.com .* there are: www\.example\.com/);
+    for (const query of ['', '?client=192.0.2.7', '?name=www.example.com']) {
+      assert.equal((await get(`/v1/explain${query}`)).status, 400, query);
+    }
+    const bad = await get('/v1/explain?name=www.example.com&client=192.0.2.777');
+    assert.equal(bad.status, 400);
+    assert.match(await errorOf(bad), /IPv4 or IPv6 address/);
+  });
+
+  test('what is not there is 404, in JSON', async () => {
+    for (const path of ['/', '/v1', '/v1/nothing', '/v1/status/x', '/v1/drain']) {
+      const response = await get(path);
+      assert.equal(response.status, 404, path);
+      assert.equal(await errorOf(response), `nothing at GET ${path}`);
+    }
+    assert.equal((await post('/v1/status')).status, 404);
+  });
+});
+
+describe('/metrics', () => {
+  /** Name and labels of each sample; fails where the text breaks the exposition format 0.0.4. */
+  const samplesOf = (text: string): Map<string, number> => {
+    const samples = new Map<string, number>();
+    const families = new Map<string, { help: boolean; type: string | null }>();
+    let current = '';
+    assert.ok(text.endsWith('\n'));
+    for (const line of text.slice(0, -1).split('\n')) {
+      const meta = /^# (HELP|TYPE) ([a-z_]+) (.+)$/.exec(line);
+      if (meta) {
+        const [, keyword, name = '', words = ''] = meta;
+        if (keyword === 'HELP') {
+          assert.ok(!families.has(name), `${name} comes twice`);
+          families.set(name, { help: true, type: null });
+        } else {
+          assert.match(words, /^(gauge|counter)$/);
+          assert.equal(families.get(name)?.type, null, `TYPE of ${name}`);
+          families.get(name)!.type = words;
+        }
+        current = name;
+        continue;
+      }
+      const sample =
+        /^([a-z_]+)(\{[a-z_]+="(?:[^"\\\n]|\\[\\"n])*"(?:,[a-z_]+="(?:[^"\\\n]|\\[\\"n])*")*\})? (\S+)$/.exec(
+          line,
+        );
+      assert.ok(sample, `not a sample: ${line}`);
+      const [, name, labels = '', value] = sample;
+      assert.equal(name, current, 'samples stand below their own HELP and TYPE');
+      assert.ok(families.get(current)?.type, `${current} has no TYPE`);
+      assert.ok(Number.isFinite(Number(value)), line);
+      assert.ok(!samples.has(name + labels), `${line} comes twice`);
+      samples.set(name + labels, Number(value));
+      if (families.get(current)!.type === 'counter') assert.match(name!, /_total$/);
+    }
+    return samples;
+  };
+
+  test('parses as Prometheus text', async () => {
+    const response = await get('/metrics');
+    assert.match(response.headers.get('content-type')!, /^text\/plain; version=0\.0\.4/);
+    const samples = samplesOf(await response.text());
+    assert.equal(samples.get('isobar_info{deployment="test",site="fra",version="test"}'), 1);
+    assert.equal(samples.get('isobar_site_state{site="iad",state="healthy"}'), 1);
+    assert.equal(samples.get('isobar_route_announced{vip="web"}'), 1);
+    assert.equal(samples.get('isobar_dns_tcp_clients'), 0, 'a gauge, apart from the counters');
+    assert.ok(!samples.has('isobar_dns_total{kind="tcp_clients"}'));
+  });
+});
+
+describe('/v1/events', () => {
+  const responses: IncomingMessage[] = [];
+  afterEach(async () => {
+    for (const response of responses.splice(0)) response.destroy();
+  });
+
+  /** Opens a stream; `text()` is what came so far. */
+  const open = (server: ApiServer): Promise<{ response: IncomingMessage; text(): string }> =>
+    new Promise((resolve, reject) => {
+      httpRequest(urlOf(server, '/v1/events'), { agent: false }, (response) => {
+        responses.push(response);
+        let text = '';
+        response.setEncoding('utf8').on('data', (chunk: string) => {
+          text += chunk;
+        });
+        response.on('error', () => {});
+        resolve({ response, text: () => text });
+      })
+        .on('error', reject)
+        .end();
+    });
+
+  const emit = (text: string): void =>
+    fra.events.emit({ site: 'fra', kind: 'life', at_ms: 1, subject: 'test', text, reason: null });
+
+  test('gives the newest of the past, then what happens', async () => {
+    const server = await serve(fra);
+    for (let i = 0; i <= HISTORY_MAX; i++) emit(`past ${i}.`);
+    const { response, text } = await open(server);
+    assert.equal(response.headers['content-type'], 'text/event-stream');
+    emit('then');
+    await eventually('the event', () => text().includes('"then"'));
+    const past = [...text().matchAll(/past (\d+)\./g)].map((match) => Number(match[1]));
+    assert.deepEqual(
+      past,
+      Array.from({ length: HISTORY_MAX }, (_, i) => i + 1),
+    );
+    const last = text().trimEnd().split('\n\n').at(-1)!.split('\n');
+    assert.equal(last[0], 'event: life');
+    assert.equal((JSON.parse(last[1]!.replace(/^data: /, '')) as { text: string }).text, 'then');
+  });
+
+  test('has room for a number of readers; one more is refused until one leaves', async () => {
+    const server = await serve(fra);
+    const readers = await Promise.all(Array.from({ length: READERS_MAX }, () => open(server)));
+    const status = async (): Promise<number> => (await open(server)).response.statusCode!;
+    assert.equal(await status(), 503);
+    readers[0]!.response.destroy();
+    await eventually('the place is free', async () => (await status()) === 200);
+  });
+
+  test('a HEAD request takes no reader’s place', async () => {
+    const server = await serve(fra);
+    for (let i = 0; i <= READERS_MAX; i++) {
+      const head = await fetch(urlOf(server, '/v1/events'), { method: 'HEAD' });
+      assert.equal(head.status, 200);
+    }
+    assert.equal((await open(server)).response.statusCode, 200);
+  });
+
+  test('a reader that takes nothing is cut off; the others are not', async () => {
+    const server = await serve(fra);
+    const good = await open(server);
+    const slow = await stalled(server.address.port);
+    const closed = new Promise<void>((resolve) => slow.on('close', () => resolve()));
+    // More than the kernel's buffers of both ends and the backlog hold together.
+    const line = 'x'.repeat(BACKLOG_BYTES_MAX / 4);
+    let sent = 0;
+    let cut = false;
+    void closed.then(() => {
+      cut = true;
+    });
+    await eventually('the good reader has it all', async () => {
+      if (sent < 100) emit(`${sent++} ${line}`);
+      return good.text().includes(`"99 x`);
+    });
+    slow.resume();
+    await eventually('the slow reader is cut off', () => cut);
+  });
+
+  /** A client that has read the head of its stream and reads no more. */
+  const stalled = (port: number): Promise<Socket> =>
+    new Promise((resolve) => {
+      const socket = connect(port, '127.0.0.1', () => {
+        socket.write('GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n');
+      });
+      socket.on('error', () => {});
+      socket.once('data', () => {
+        socket.pause();
+        resolve(socket);
+      });
+    });
+
+  test('stop() ends open streams and does not wait for their readers', async () => {
+    const server = await serve(fra);
+    const { response } = await open(server);
+    const ended = new Promise<void>((resolve) => response.on('end', () => resolve()));
+    await stalled(server.address.port);
+    await server.stop();
+    await ended;
+    await assert.rejects(fetch(urlOf(server, '/healthz')));
+  });
+});
+
+describe('changing', () => {
+  test('drain and undrain, by whom and why', async () => {
+    const drained = await post('/v1/drain', { by: 'ann', reason: 'new\nkernel' });
+    assert.equal(drained.status, 200);
+    const { drain } = fra.status();
+    assert.deepEqual([drain?.by, drain?.reason], ['ann', 'new kernel']);
+    assert.equal(((await drained.json()) as { drain: { by: string } }).drain.by, 'ann');
+    assert.equal((await post('/v1/undrain')).status, 200);
+    assert.equal(fra.status().drain, null);
+  });
+
+  test('with a token: 401 without it or with another, 200 with it', async () => {
+    const guarded = await serve(fra, TOKEN);
+    const order = (authorization?: string): Promise<Response> =>
+      post('/v1/undrain', {}, authorization === undefined ? {} : { authorization }, guarded);
+    for (const wrong of [undefined, '', 'Bearer', `Bearer ${TOKEN}x`, TOKEN, `Basic ${TOKEN}`]) {
+      const response = await order(wrong);
+      assert.equal(response.status, 401, wrong);
+      assert.match(await errorOf(response), /Authorization: Bearer/);
+    }
+    assert.equal((await order(`Bearer ${TOKEN}`)).status, 200);
+    assert.equal((await fetch(urlOf(guarded, '/v1/status'))).status, 200, 'reading needs none');
+  });
+
+  test('a request from a web page is refused, whatever its method and token', async () => {
+    const guarded = await serve(fra, TOKEN);
+    for (const origin of ['https://evil.example', 'null']) {
+      const headers = { origin, authorization: `Bearer ${TOKEN}` };
+      assert.equal((await post('/v1/drain', {}, headers, guarded)).status, 403);
+    }
+    const preflight = await fetch(urlOf(api, '/v1/drain'), {
+      method: 'OPTIONS',
+      headers: { origin: 'https://evil.example' },
+    });
+    assert.equal(preflight.status, 403);
+    assert.equal(fra.status().drain, null);
+  });
+
+  test('a body that is no JSON object changes nothing', async () => {
+    for (const body of ['{', '[1', 'drain', '3', 'null']) {
+      const response = await post('/v1/drain', body);
+      assert.equal(response.status, 400, body);
+      assert.match(await errorOf(response), /not (a )?JSON/);
+    }
+    assert.equal(fra.status().drain, null);
+  });
+
+  const large = JSON.stringify({ reason: 'x'.repeat(20_000) });
+
+  test('a body that is too large is 413, and so is one of unknown length', async () => {
+    assert.equal((await post('/v1/drain', large)).status, 413);
+    const chunked = await new Promise<number>((resolve, reject) => {
+      const request = httpRequest(
+        urlOf(api, '/v1/drain'),
+        { method: 'POST', agent: false, headers: JSON_BODY },
+        (response) => {
+          response.resume();
+          resolve(response.statusCode!);
+        },
+      );
+      request.on('error', reject);
+      for (let i = 0; i < large.length; i += 1_000) request.write(large.slice(i, i + 1_000));
+      request.end();
+    });
+    assert.equal(chunked, 413);
+    assert.equal(fra.status().drain, null);
+  });
+});
+
+test('an address that is taken is one plain sentence, and nothing is left open', async () => {
+  const { port } = api.address;
+  const listen = { address: '127.0.0.1', port };
+  const options = { agent: fra, listen, token: null, clock: sites.clock, log: silentLog };
+  const second = new ApiServer(options);
+  await assert.rejects(second.start(), {
+    message: `API 127.0.0.1:${port}: in use by another program`,
+  });
+  await second.stop();
+});
