@@ -1,0 +1,176 @@
+#!/usr/bin/env node
+/**
+ * The `isobar` command. Exit codes: 0 done, 1 it failed (the reason is on standard error), 2 the
+ * command line is wrong. Modules are loaded by the command that needs them, so `--help` is quick.
+ */
+import { userInfo } from 'node:os';
+import { Command, Option } from 'commander';
+import type { Status } from '../agent/status.ts';
+import { SystemClock } from '../base/clock.ts';
+import type { LogLevel } from '../base/log.ts';
+import type { Explanation } from '../decide/explain.ts';
+import type { ReachOptions } from './api-client.ts';
+import { CommandError } from './command-error.ts';
+import { VERSION } from './version.ts';
+
+const program = new Command('isobar')
+  .description(
+    'A global server load balancer: authoritative DNS, anycast BGP and inter-site spill,\ndecided in one place.',
+  )
+  .version(VERSION)
+  .showHelpAfterError('(isobar --help lists the commands and options)')
+  .exitOverride((error) => {
+    process.exit(error.exitCode === 0 ? 0 : 2);
+  });
+
+/** How long a command that is done may take to end, in milliseconds. */
+const LINGER_MS = 2_000;
+
+// Whoever reads our output may stop reading, as in `isobar schema | head`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === 'EPIPE' ? 0 : 1);
+});
+
+const print = (text: string): void => {
+  process.stdout.write(`${text}\n`);
+};
+
+/** The options of a command that asks a running agent. */
+function reachOptions(command: Command): Command {
+  return command
+    .option('--site <name>', 'the site whose agent to ask, by its address in the configuration')
+    .option('--config <dir>', 'the configuration that names the site', '.')
+    .option('--api <url>', 'the agent’s API, instead of --site, e.g. http://127.0.0.1:8301');
+}
+
+async function ask<Answer>(options: ReachOptions, path: string, body?: object): Promise<Answer> {
+  const { askAgent } = await import('./api-client.ts');
+  return askAgent<Answer>(options, path, body);
+}
+
+/** Who gives an order, for the others to read. */
+function operator(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid ${process.getuid?.()}`; // in a container the user may have no name
+  }
+}
+
+program
+  .command('run')
+  .description('run one site’s daemon until SIGTERM')
+  .requiredOption('--site <name>', 'the site to run')
+  .option('--config <dir>', 'the folder that holds deployment.yaml, sites/ and zones/', '.')
+  .addOption(
+    new Option('--log-level <level>', 'least severe lines to log')
+      .choices(['debug', 'info', 'warn', 'error', 'silent'])
+      .default('info'),
+  )
+  .action(async (options: { site: string; config: string; logLevel: LogLevel }) => {
+    const { run } = await import('./run.ts');
+    process.exitCode = await run(options);
+  });
+
+program
+  .command('check')
+  .description('validate a configuration; print each problem as file:line:column')
+  .option('--config <dir>', 'the folder that holds deployment.yaml, sites/ and zones/', '.')
+  .action(async (options: { config: string }) => {
+    const { configOf, geoOf } = await import('./config-dir.ts');
+    const config = await configOf(options.config);
+    await geoOf(config);
+    print(
+      `${options.config}: good: ${config.sites.length} sites, ${config.services.length} services, ` +
+        `${config.endpoints.length} endpoints, ${config.vips.length} VIPs, ${config.zones.length} zones`,
+    );
+  });
+
+reachOptions(
+  program
+    .command('explain')
+    .description('show who would be answered what, and each step that leads there')
+    .argument('<name>', 'a health-aware name, e.g. www.example.com')
+    .requiredOption('--client <address>', 'the client’s IPv4 or IPv6 address')
+    .option('--live', 'ask the running agent; otherwise every endpoint counts as healthy')
+    .option('--json', 'print JSON'),
+).action(
+  async (name: string, options: ReachOptions & { client: string; live?: true; json?: true }) => {
+    const { explainOffline, explanationText } = await import('./explain.ts');
+    const live = options.live === true || options.api !== undefined;
+    const query = `/v1/explain?${new URLSearchParams({ name, client: options.client })}`;
+    const explanation = live
+      ? await ask<Explanation>(options, query)
+      : await explainOffline(options.config, options.site, name, options.client);
+    const premise = live
+      ? `${name} for ${options.client}, now:`
+      : `${name} for ${options.client}, if every endpoint is healthy (--live asks the running agent):`;
+    print(
+      options.json ? JSON.stringify(explanation, null, 2) : explanationText(explanation, premise),
+    );
+  },
+);
+
+reachOptions(
+  program
+    .command('status')
+    .description('show a running agent’s sites, endpoints, routes, load and spill')
+    .option('--json', 'print JSON'),
+).action(async (options: ReachOptions & { json?: true }) => {
+  const { statusText } = await import('./status.ts');
+  const status = await ask<Status>(options, '/v1/status');
+  print(options.json ? JSON.stringify(status, null, 2) : statusText(status));
+});
+
+reachOptions(
+  program
+    .command('drain')
+    .description('take a site out of use: answers leave at once, its routes last')
+    .option('--reason <text>', 'why, for the others to read', 'no reason given'),
+).action(async (options: ReachOptions & { reason: string }) => {
+  await ask(options, '/v1/drain', {
+    by: operator(),
+    reason: options.reason,
+  });
+  print('draining; `isobar status` shows how far it is, `isobar undrain` ends it');
+});
+
+reachOptions(program.command('undrain').description('bring a drained site back')).action(
+  async (options: ReachOptions) => {
+    await ask(options, '/v1/undrain', { by: operator() });
+    print('no longer draining');
+  },
+);
+
+program
+  .command('schema')
+  .description('print the JSON Schema of the configuration files, for editors')
+  .argument('[file]', 'deployment, site or zone; all three without it')
+  .action(async (file?: string) => {
+    const { jsonSchema } = await import('../config/json-schema.ts');
+    const all: Record<string, object> = { ...jsonSchema() };
+    if (file !== undefined && !all[file]) {
+      throw new CommandError(`no schema "${file}"; there are ${Object.keys(all).join(', ')}`, 2);
+    }
+    print(JSON.stringify(file === undefined ? all : all[file], null, 2));
+  });
+
+program
+  .command('demo')
+  .description('run the whole deployment on this machine: sites, load balancers, clients, a router')
+  .option('--config <dir>', 'the folder that holds deployment.yaml, sites/ and zones/', '.')
+  .option('--exercise', 'break and mend it by a script, judge what is seen, exit 0 or 1')
+  .action(async (options: { config: string; exercise?: true }) => {
+    const { demo } = await import('./demo/main.ts');
+    process.exitCode = await demo(options.config, options.exercise === true);
+  });
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof CommandError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = error.code;
+}
+// The command is done; a socket that somebody forgot must not hold the process for ever.
+new SystemClock(false).timer(LINGER_MS, () => process.exit());

@@ -1,0 +1,339 @@
+/** The `isobar` command as a user runs it: a process, its output, its exit code. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import process from 'node:process';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import type { Status } from '../../src/agent/status.ts';
+import { TYPE } from '../../src/dns/wire/codes.ts';
+import { projectRoot, TempDeployment } from '../support/deployment.ts';
+import { ask } from '../support/dns-client.ts';
+import { eventually } from '../support/eventually.ts';
+import { Backend } from '../support/site.ts';
+
+const MAIN = join(projectRoot, 'dist/src/cli/main.js');
+
+interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+async function isobar(...args: string[]): Promise<Ended> {
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let out = '';
+  let err = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    out += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    err += text;
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, out, err };
+}
+
+/** A port of 127.0.0.1 that was free for TCP a moment ago. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+let copy: TempDeployment;
+beforeEach(async () => {
+  copy = await TempDeployment.create();
+});
+afterEach(() => copy.destroy());
+
+describe('the command line', () => {
+  const OPTIONS: Readonly<Record<string, readonly string[]>> = {
+    run: ['--site', '--config', '--log-level'],
+    check: ['--config'],
+    explain: ['--client', '--live', '--json', '--site', '--config', '--api'],
+    status: ['--json', '--site', '--config', '--api'],
+    drain: ['--reason', '--site', '--config', '--api'],
+    undrain: ['--site', '--config', '--api'],
+    schema: [],
+    demo: ['--config', '--exercise'],
+  };
+
+  test('--help names every command, and of each command every option', async () => {
+    const top = await isobar('--help');
+    assert.equal(top.code, 0);
+    await Promise.all(
+      Object.entries(OPTIONS).map(async ([command, options]) => {
+        assert.match(top.out, new RegExp(`^  ${command}\\b`, 'm'));
+        const { code, out, err } = await isobar(command, '--help');
+        assert.deepEqual([code, err], [0, '']);
+        const listed = [...out.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)].map((match) => match[1]!);
+        assert.deepEqual(listed.sort(), [...options, '--help'].sort(), command);
+      }),
+    );
+  });
+
+  test('what is wrong with it is said on standard error, and the exit code is 2', async () => {
+    const wrong: [string[], RegExp][] = [
+      [['check', '--cofnig', '.'], /unknown option '--cofnig'.*\n.*--config/],
+      [['chekc'], /unknown command 'chekc'/],
+      [['run'], /required option '--site <name>'/],
+      [['run', '--site', 'fra', '--log-level', 'loud'], /loud.*debug, info/],
+      [['explain', '--client', '192.0.2.7'], /missing required argument 'name'/],
+      [['status', '--config', copy.dir], /say which site: --site with one of fra, iad, sin/],
+      [['status', '--api', 'localhost:8301'], /write a URL/],
+      [['schema', 'zoen'], /no schema "zoen"; there are deployment, site, zone/],
+    ];
+    await Promise.all(
+      wrong.map(async ([args, text]) => {
+        const { code, out, err } = await isobar(...args);
+        assert.deepEqual([code, out], [2, ''], args.join(' '));
+        assert.match(err, text);
+      }),
+    );
+  });
+
+  test('a reader that leaves early is no error', async () => {
+    const child = spawn(process.execPath, [MAIN, 'schema'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let err = '';
+    child.stderr.on('data', (text) => {
+      err += text;
+    });
+    child.stdout.destroy();
+    const [code] = (await once(child, 'close')) as [number | null];
+    assert.deepEqual([code, err], [0, '']);
+  });
+});
+
+describe('without an agent', () => {
+  test('check: the demo’s deployment is good', async () => {
+    const { code, out, err } = await isobar('check', '--config', copy.dir);
+    assert.deepEqual([code, err], [0, '']);
+    assert.match(out, /: good: 3 sites, 1 services?, 6 endpoints, 1 VIPs?, 1 zones?\n$/);
+  });
+
+  test('check: ten different mistakes are ten errors at their lines, at once', async () => {
+    const expected = await tenMistakes(copy);
+    const { code, out, err } = await isobar('check', '--config', copy.dir);
+    assert.deepEqual([code, out], [1, '']);
+    const lines = err.trimEnd().split('\n');
+    assert.equal(lines.pop(), '10 problems');
+    assert.equal(lines.length, 10, err);
+    for (const place of expected) {
+      assert.equal(lines.filter((line) => line.startsWith(place)).length, 1, `${place}\n${err}`);
+    }
+    for (const line of lines) assert.match(line, /^[\w./-]+:\d+:\d+: .{10,}$/);
+  });
+
+  test('explain: the steps that lead to an answer', async () => {
+    const question = ['explain', 'www.example.com', '--client', '192.0.2.7', '--config', copy.dir];
+    const { code, out } = await isobar(...question);
+    assert.equal(code, 0);
+    assert.match(out, /client +region europe .*nearest first: fra, iad, sin/);
+    assert.match(out, /answer +127\.1\.1\.1 \(fra-lb1\/web\), 127\.1\.1\.2 \(fra-lb2\/web\)/);
+    const json = await isobar(...question, '--json');
+    const { answer } = JSON.parse(json.out) as { answer: { address: string }[] };
+    assert.deepEqual(
+      answer.map(({ address }) => address),
+      ['127.1.1.1', '127.1.1.2', '2001:db8:1::1', '2001:db8:1::2'],
+    );
+  });
+
+  test('explain: a name or a client that is not known is one sentence', async () => {
+    const at = ['--config', copy.dir];
+    const name = await isobar('explain', 'ftp.example.com', '--client', '192.0.2.7', ...at);
+    assert.deepEqual([name.code, name.out], [1, '']);
+    assert.match(name.err, /^ftp\.example\.com is not a health-aware name; there are: www.*\n$/);
+    const client = await isobar('explain', 'www.example.com', '--client', 'me', ...at);
+    assert.deepEqual([client.code, client.err], [1, '"me" is not an IP address\n']);
+  });
+
+  test('schema: JSON Schema of each kind of file', async () => {
+    const all = JSON.parse((await isobar('schema')).out) as Record<string, { type: string }>;
+    assert.deepEqual(Object.keys(all).sort(), ['deployment', 'site', 'zone']);
+    assert.deepEqual(JSON.parse((await isobar('schema', 'site')).out), all.site);
+  });
+
+  test('status: that no agent answers is one sentence', async () => {
+    const api = `http://127.0.0.1:${await freePort()}`;
+    const { code, out, err } = await isobar('status', '--api', api);
+    assert.deepEqual([code, out], [1, '']);
+    assert.match(err, /^no agent answers at http:\/\/127\.0\.0\.1:\d+: .*ECONNREFUSED.*\n$/);
+  });
+});
+
+/** Makes ten mistakes in `copy`; gives the file and line of each. */
+async function tenMistakes(deployment: TempDeployment): Promise<string[]> {
+  const mistakes: [string, string, string][] = [
+    ['deployment.yaml', 'timeout: 500ms', 'timeuot: 300ms'],
+    ['deployment.yaml', 'interval: 500ms', 'interval: 500'],
+    ['deployment.yaml', 'sites: [iad, fra, sin]', 'sites: [iat, fra, sin]'],
+    ['deployment.yaml', '203.0.113.0/24', '203.0.113.7/24'],
+    ['deployment.yaml', 'hold_down: 2s', 'report_stale: 2s'],
+    ['sites/iad.yaml', 'site: iad', 'site: fra'],
+    ['sites/sin.yaml', 'sin-lb2', 'fra-lb1'],
+    ['sites/sin.yaml', 'as: 65000', 'as: 0'],
+    ['zones/example.com.yaml', 'check: web', 'check: wed'],
+    ['zones/example.com.yaml', 'policy: nearest', 'policy: neerest'],
+  ];
+  const places: string[] = [];
+  for (const [file, from, to] of mistakes) {
+    places.push(`${file}:${await deployment.edit(file, from, to)}:`);
+  }
+  return places;
+}
+
+const SECOND_SERVICE = `
+  - name: web
+    check: web
+    policy: nearest
+    pool: all
+`;
+
+describe('isobar run', () => {
+  const backend = new Backend();
+  let health = 0;
+  let child: ChildProcess | null = null;
+  let log = '';
+  let api = '';
+  let dns = { address: '127.0.0.1', port: 0 };
+
+  before(async () => {
+    health = await backend.listen('127.67.1.1', 0);
+  });
+  after(() => backend.close());
+  afterEach(async () => {
+    if (child?.exitCode === null && child.signalCode === null) {
+      child.kill('SIGKILL');
+      await once(child, 'close');
+    }
+    child = null;
+  });
+
+  /** fra alone: ports of its own, one load balancer that is healthy and one that is not. */
+  const prepare = async (): Promise<void> => {
+    const [dnsPort, apiPort] = [await freePort(), await freePort()];
+    dns = { address: '127.0.0.1', port: dnsPort };
+    api = `http://127.0.0.1:${apiPort}`;
+    await copy.edit('sites/fra.yaml', '127.0.0.1:5301', `127.0.0.1:${dnsPort}`);
+    await copy.edit('sites/fra.yaml', '127.0.0.1:8301', `127.0.0.1:${apiPort}`);
+    await copy.edit('sites/fra.yaml', '127.1.1.1', '127.67.1.1');
+    await copy.edit('sites/fra.yaml', '127.1.1.2', '127.67.1.2');
+    await copy.edit('sites/fra.yaml', 'port: 1790', 'port: 1');
+    await copy.edit('deployment.yaml', 'port: 8080', `port: ${health}`);
+  };
+
+  const start = async (): Promise<void> => {
+    log = '';
+    const args = [MAIN, 'run', '--site', 'fra', '--config', copy.dir];
+    child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    child.stdout!.setEncoding('utf8').on('data', (text: string) => {
+      log += text;
+    });
+    await eventually('it is ready', async () => {
+      const ready = await fetch(`${api}/readyz`).catch(() => null);
+      return ready?.status === 200 && log.includes('agent is up');
+    });
+  };
+
+  const end = async (signal: NodeJS.Signals): Promise<{ code: number | null; ms: number }> => {
+    const began = performance.now();
+    const closed = once(child!, 'close');
+    child!.kill(signal);
+    const [code] = (await closed) as [number | null];
+    return { code, ms: performance.now() - began };
+  };
+
+  const status = async (): Promise<Status> =>
+    (await (await fetch(`${api}/v1/status`)).json()) as Status;
+
+  test('answers DNS, tells its status, drains, and ends in order on SIGTERM', async () => {
+    await prepare();
+    await start();
+    const answer = await ask(dns, 'www.example.com', TYPE.A, '192.0.2.0');
+    assert.deepEqual(answer, ['127.67.1.1'], 'only what is healthy');
+    const json = await isobar('status', '--json', '--api', api);
+    const { site, endpoints, neighbors } = JSON.parse(json.out) as Status;
+    assert.equal(site, 'fra');
+    assert.equal(endpoints.find(({ id }) => id === 'fra-lb2/web')?.eligible, false);
+    assert.notEqual(neighbors[0]!.state, 'Established');
+    const at = ['--site', 'fra', '--config', copy.dir];
+    const tables = await isobar('status', ...at);
+    assert.match(tables.out, /^fra-lb1\/web +fra +127\.67\.1\.1 .* yes /m);
+    const live = await isobar(
+      'explain',
+      'www.example.com',
+      '--client',
+      '192.0.2.7',
+      '--live',
+      ...at,
+    );
+    assert.match(live.out, /answer +127\.67\.1\.1 \(fra-lb1\/web\), /);
+    assert.equal((await isobar('drain', '--reason', 'a test', ...at)).code, 0);
+    assert.equal((await status()).drain?.reason, 'a test');
+    assert.equal((await isobar('undrain', ...at)).code, 0);
+    assert.equal((await status()).drain, null);
+    const { code, ms } = await end('SIGTERM');
+    assert.equal(code, 0);
+    assert.ok(ms < 5_000, `${ms} ms`);
+  });
+
+  test('keeps its configuration while the new one is broken, and takes the next good one', async () => {
+    await prepare();
+    await start();
+    const good = await copy.read('zones/example.com.yaml');
+    await copy.write('zones/example.com.yaml', good.replace('policy: nearest', 'policy: neerest'));
+    await eventually('the problems are logged', () => log.includes('the old one stays'));
+    assert.match(log, /zones\/example\.com\.yaml:\d+:\d+: .*neerest/);
+    assert.deepEqual(await ask(dns, 'www.example.com', TYPE.A, '192.0.2.0'), ['127.67.1.1']);
+    assert.doesNotMatch(log, /new configuration in use/);
+    await copy.write('zones/example.com.yaml', `${good}${SECOND_SERVICE}`);
+    await eventually('the next one is in use', () => log.includes('new configuration in use'));
+    assert.deepEqual(await ask(dns, 'web.example.com', TYPE.A, '192.0.2.0'), ['127.67.1.1']);
+    await copy.edit('sites/fra.yaml', api.slice('http://'.length), '127.0.0.1:1');
+    await eventually('what needs a restart is named', () => log.includes('after a restart'));
+    assert.equal((await status()).site, 'fra', 'the API is where it was');
+    assert.equal((await end('SIGINT')).code, 0);
+  });
+
+  test('a port that is taken is one sentence, and exit code 1', async () => {
+    await prepare();
+    const taken = createServer().listen(dns.port, dns.address);
+    await once(taken, 'listening');
+    const args = ['--site', 'fra', '--config', copy.dir, '--log-level', 'silent'];
+    const { code, out, err } = await isobar('run', ...args);
+    taken.close();
+    assert.deepEqual([code, out], [1, '']);
+    assert.equal(err, `TCP 127.0.0.1:${dns.port}: in use by another program\n`);
+  });
+
+  test('a site that is not in the configuration is one sentence, and exit code 1', async () => {
+    const { code, err } = await isobar('run', '--site', 'lhr', '--config', copy.dir);
+    assert.equal(code, 1);
+    assert.match(err, /^there is no site "lhr"; the configuration has fra, iad, sin\n$/);
+  });
+
+  test('SIGTERM during the first probes ends it, too', async () => {
+    await prepare();
+    await copy.edit('deployment.yaml', 'timeout: 500ms', 'timeout: 20s');
+    await copy.edit('deployment.yaml', 'interval: 500ms', 'interval: 30s');
+    backend.silent = true;
+    try {
+      const args = [MAIN, 'run', '--site', 'fra', '--config', copy.dir];
+      child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+      await eventually('the API listens', async () => {
+        const ready = await fetch(`${api}/readyz`).catch(() => null);
+        return ready?.status === 503;
+      });
+      const { code, ms } = await end('SIGTERM');
+      assert.equal(code, 0);
+      assert.ok(ms < 5_000, `${ms} ms`);
+    } finally {
+      backend.silent = false;
+    }
+  });
+});
