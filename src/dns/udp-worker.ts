@@ -4,7 +4,6 @@
  * batch; the read's timeout bounds how long an idle worker takes to see either.
  */
 import { createSocket } from 'node:dgram';
-import process from 'node:process';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { formatHostPort, parseAddress } from '../net/ip.ts';
 import { ERRNO, isWildcard, type Libc, loadLibc, sharedUdpSocket } from '../net/libc.ts';
@@ -105,9 +104,15 @@ function runDgram(): void {
     recvBufferSize: RECEIVE_BUFFER_BYTES,
   });
   const out = new Uint8Array(Math.max(UDP_MIN, snapshot.udp_payload_max));
+  // The thread ends by having nothing left. To exit or terminate it instead may meet a packet on its
+  // way in, and Node aborts the whole process over that.
+  const end = (): void => {
+    socket.close();
+    port.close();
+  };
   socket.on('error', (error: NodeJS.ErrnoException) => {
     say({ kind: 'failed', error: errorText(-(error.errno ?? 0)) });
-    process.exit();
+    end();
   });
   const lost = (): void => {
     counters.slots[unsent] = counters.slots[unsent]! + 1;
@@ -125,11 +130,7 @@ function runDgram(): void {
     });
   });
   port.on('message', (message: ToWorker | 'stop') => {
-    if (message === 'stop') {
-      socket.close();
-      port.close();
-      return;
-    }
+    if (message === 'stop') return end();
     responder.use(message.snapshot);
     say({ kind: 'using', version: message.version });
   });

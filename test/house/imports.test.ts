@@ -66,6 +66,13 @@ test('time and chance are passed in: the machine clock is touched only in base a
   assert.deepEqual(wrong, []);
 });
 
+test('threads end themselves: Node aborts when a packet reaches a thread being terminated', () => {
+  const wrong = sources.filter((file) =>
+    /\.terminate\(/.test(readFileSync(join(src, file), 'utf8')),
+  );
+  assert.deepEqual(wrong, []);
+});
+
 test('decide and model do no I/O', () => {
   const wrong = sources
     .filter((file) => file.startsWith('decide/') || file.startsWith('model/'))

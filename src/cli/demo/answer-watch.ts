@@ -14,6 +14,7 @@ export class AnswerWatch {
   readonly #scene: Scene;
   readonly #worker: Worker;
   readonly #seen = new Listeners<AnswerSeen>();
+  readonly #ended: Promise<void>;
 
   private constructor(scene: Scene, region: number) {
     this.#scene = scene;
@@ -25,6 +26,7 @@ export class AnswerWatch {
     };
     this.#worker = new Worker(new URL('./answer-watcher.js', import.meta.url), { workerData });
     this.#worker.on('message', (seen: AnswerSeen) => this.#seen.emit(seen));
+    this.#ended = new Promise((resolve) => this.#worker.once('exit', () => resolve()));
   }
 
   /** Resolves once every site has answered. */
@@ -62,7 +64,12 @@ export class AnswerWatch {
     });
   }
 
+  /**
+   * The thread is asked to end, not terminated: Node aborts the whole process when a packet reaches
+   * a UDP socket of a thread that is being terminated.
+   */
   async stop(): Promise<void> {
-    await this.#worker.terminate();
+    this.#worker.postMessage('stop');
+    await this.#ended;
   }
 }

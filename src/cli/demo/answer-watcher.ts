@@ -24,16 +24,25 @@ const { servers, name, subnet, every_ms } = workerData as WatcherStart;
 const clock = new SystemClock();
 const dns = new DnsClient(clock);
 
-async function watch(address: HostPort, server: number): Promise<never> {
+let stopped = false;
+
+async function watch(address: HostPort, server: number): Promise<void> {
   let last: string | null = null;
-  for (;;) {
+  while (!stopped) {
     const { addresses } = await dns.lookup(address, name, subnet);
     const at_ms = performance.timeOrigin + clock.now();
     const text = addresses.join(' ');
-    if (text !== last) parentPort!.postMessage({ server, addresses, at_ms } satisfies AnswerSeen);
+    if (text !== last && !stopped)
+      parentPort!.postMessage({ server, addresses, at_ms } satisfies AnswerSeen);
     last = text;
     await new Promise<void>((resolve) => clock.timer(every_ms, resolve));
   }
 }
 
+// Any message is the word to end. The thread ends itself: see AnswerWatch.stop.
+parentPort!.once('message', () => {
+  stopped = true;
+  dns.close();
+  parentPort!.close();
+});
 for (const [index, address] of servers.entries()) void watch(address, index);
