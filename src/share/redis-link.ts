@@ -19,19 +19,26 @@ export interface OutgoingReport {
   readonly json: string;
 }
 
-export interface LinkOptions {
-  /** redis:// or rediss://; may hold a password, so it is never logged. */
-  readonly url: string;
-  /** User of the server's ACL; null: the default user, or the URL's. */
+/** What the links to all servers of one store have in common. */
+export interface RedisSettings {
+  /** User of the servers' ACL; null: the default user. */
   readonly username: string | null;
-  /** Null: none is sent but the URL's. Never logged. */
+  /** Null: the servers ask for none. Never logged. */
   readonly password: string | null;
+  /** Separates deployments that share a Redis server. */
   readonly deployment: string;
+  /** The configured sites now, whose reports are read. */
   readonly sites: () => readonly string[];
+  /** Life of a report in Redis, in milliseconds: a few report intervals. */
   readonly ttl_ms: number;
   readonly clock: Clock;
   readonly prng: Prng;
   readonly log: Log;
+}
+
+export interface LinkOptions extends RedisSettings {
+  /** redis:// or rediss://; never logged, since a hand-made one may hold a password. */
+  readonly url: string;
   /** Called with each report's JSON, pushed or read, new or not. Must not throw. */
   readonly onReport: (json: string) => void;
   /** Called when `alive` has changed. Must not throw. */

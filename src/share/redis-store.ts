@@ -6,32 +6,17 @@
  * has just started takes what it reads as if it had been written that moment, so this is also the
  * most by which it can take a silent site for a fresh one. Agents publish well within it.
  */
-import type { Clock } from '../base/clock.ts';
 import { Listeners } from '../base/listeners.ts';
 import type { Log } from '../base/log.ts';
-import type { Prng } from '../base/prng.ts';
 import { newer, type Report } from '../model/report.ts';
 import { NewestReports } from './newest.ts';
-import { RedisLink } from './redis-link.ts';
+import { RedisLink, type RedisSettings } from './redis-link.ts';
 import { checkReport, parseReport, REPORT_CHARS_MAX } from './report-schema.ts';
 import type { Store } from './store.ts';
 
-export interface RedisStoreOptions {
+export interface RedisStoreOptions extends RedisSettings {
   /** At least one. */
   readonly urls: readonly string[];
-  /** For all of the servers; null: the default user. */
-  readonly username: string | null;
-  /** Null: the servers ask for none. */
-  readonly password: string | null;
-  /** Separates deployments that share a Redis server. */
-  readonly deployment: string;
-  /** The configured sites now, whose reports are read. */
-  readonly sites: () => readonly string[];
-  /** Life of a report in Redis, in milliseconds: a few report intervals. */
-  readonly ttl_ms: number;
-  readonly clock: Clock;
-  readonly prng: Prng;
-  readonly log: Log;
 }
 
 /** A site that was silent for so many times `ttl_ms` may come back with any incarnation. */
