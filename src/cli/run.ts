@@ -4,6 +4,7 @@ import { type Clock, SystemClock } from '../base/clock.ts';
 import { type Log, type LogLevel, pinoLog } from '../base/log.ts';
 import { type Prng, systemPrng } from '../base/prng.ts';
 import { formatProblem } from '../config/problem.ts';
+import { configVersion } from '../config/version.ts';
 import { watchConfig } from '../config/watch.ts';
 import type { Config } from '../model/config.ts';
 import { MemoryHub } from '../share/memory-store.ts';
@@ -52,6 +53,7 @@ export async function run(options: RunOptions): Promise<number> {
     const started = daemon.start().then(() => true);
     if (await Promise.race([started, signalled.then(() => false)])) {
       stopFollowing = follow(daemon, options, clock, log);
+      await tellCommit(options, log);
     }
   } catch (error) {
     await store.close();
@@ -76,7 +78,7 @@ function follow(daemon: Daemon, options: RunOptions, clock: Clock, log: Log): ()
     current: daemon.agent.config,
     load: { site: options.site },
     onConfig: (next) => {
-      last = last.then(() => takeOver(daemon, next, log));
+      last = last.then(() => takeOver(daemon, next, options, log));
     },
     onProblems: (problems) => refuse(log, problems.map(formatProblem)),
   });
@@ -86,15 +88,26 @@ function follow(daemon: Daemon, options: RunOptions, clock: Clock, log: Log): ()
   };
 }
 
-async function takeOver(daemon: Daemon, config: Config, log: Log): Promise<void> {
+async function takeOver(
+  daemon: Daemon,
+  config: Config,
+  options: RunOptions,
+  log: Log,
+): Promise<void> {
   const { agent } = daemon;
   try {
     const waiting = fixedAtStart(agent.config, config, agent.site);
     await agent.reload(config, await geoOf(config));
+    await tellCommit(options, log);
     if (waiting.length > 0) log.warn({ keys: waiting }, 'changed, but in use only after a restart');
   } catch (error) {
     refuse(log, [(error as Error).message]);
   }
+}
+
+/** Where the configuration is a Git work tree, which commit an operator will find it at. */
+async function tellCommit({ config }: RunOptions, log: Log): Promise<void> {
+  log.info({ commit: await configVersion(config) }, 'configuration in use');
 }
 
 function refuse(log: Log, problems: readonly string[]): void {
