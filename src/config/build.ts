@@ -59,7 +59,16 @@ function buildSite(site: SiteFile, dir: string): Site {
   const token = site.api.token_file;
   return {
     name: site.site,
-    dns: { ...dns, tcp_idle_ms: tcp_idle },
+    dns: {
+      ...dns,
+      tcp_idle_ms: tcp_idle,
+      tcp_clients_per_address_max: 100,
+      tls: null,
+      identity: null,
+      version: null,
+      cookies: { secret_file: null, required: false },
+      rate_limit: null,
+    },
     api: {
       listen: site.api.listen,
       token_file: token === undefined ? null : resolvePath(dir, token),
@@ -226,6 +235,7 @@ export function buildConfig(input: GoodFiles): Config {
     services: buildServices(files, endpoints),
     vips: deployment.vips.map((vip) => ({ ...vip, med: vip.med ?? null })),
     zones: files.zones,
+    tsig_keys: [],
     share: buildShare(deployment, dir),
     policy: buildPolicy(deployment),
   };

@@ -18,6 +18,7 @@ export interface Config {
   readonly services: readonly Service[];
   readonly vips: readonly Vip[];
   readonly zones: readonly Zone[];
+  readonly tsig_keys: readonly TsigKey[];
   readonly share: ShareConfig;
   readonly policy: PolicyConfig;
 }
@@ -42,9 +43,52 @@ export interface DnsListen {
   readonly workers: number;
   /** Largest UDP response, in bytes (RFC 6891 §6.2.5; 1232 by default). */
   readonly udp_payload_max: number;
-  /** Open TCP connections at most, in total. */
+  /** Open connections at most (TCP, TLS and HTTPS together), in total. */
   readonly tcp_clients_max: number;
+  /** The same from one client: an IPv4 address, or an IPv6 /56. */
+  readonly tcp_clients_per_address_max: number;
   readonly tcp_idle_ms: number;
+  /** DNS over TLS and HTTPS; null: neither. */
+  readonly tls: DnsTls | null;
+  /** What NSID (RFC 5001) and id.server (RFC 4892) tell; null: nothing. */
+  readonly identity: string | null;
+  /** What version.bind tells; null: nothing. */
+  readonly version: string | null;
+  readonly cookies: DnsCookies;
+  /** Response rate limiting; null: none. */
+  readonly rate_limit: RateLimit | null;
+}
+
+export interface DnsTls {
+  /** Absolute paths of PEM files: the certificate with its chain, and its private key. */
+  readonly certificate: string;
+  readonly key: string;
+  /** DNS over TLS (RFC 7858). */
+  readonly listen: readonly HostPort[];
+  /** DNS over HTTPS (RFC 8484), at `https_path`. */
+  readonly https_listen: readonly HostPort[];
+  readonly https_path: string;
+}
+
+/** DNS cookies (RFC 7873, RFC 9018). */
+export interface DnsCookies {
+  /**
+   * Absolute path of a file with secrets of 32 hexadecimal digits, one a line: the first makes
+   * cookies, all are accepted. Null: a random secret that lives as long as the process.
+   */
+  readonly secret_file: string | null;
+  /** Over UDP a query with a client cookie but no good server cookie is answered BADCOOKIE. */
+  readonly required: boolean;
+}
+
+export interface RateLimit {
+  /** Like responses per second to one client prefix. */
+  readonly responses_per_s: number;
+  /** Of the responses beyond the limit each n-th is sent, truncated; 0: none, 1: all. */
+  readonly slip: number;
+  /** Length of the client prefixes, in bits. */
+  readonly prefix4: number;
+  readonly prefix6: number;
 }
 
 export interface ApiListen {
@@ -213,6 +257,24 @@ export interface Zone {
   readonly origin: string;
   readonly file: string;
   readonly records: readonly ZoneRecord[];
+  /** Who may copy the zone (RFC 5936) and who is told of changes (RFC 1996); null: nobody. */
+  readonly transfer: ZoneTransfer | null;
+}
+
+export interface ZoneTransfer {
+  /** Secondaries that are sent a NOTIFY when the serial has risen. */
+  readonly notify: readonly { readonly address: HostPort; readonly key: string | null }[];
+  /** A client may transfer the zone if one entry has its address and the key that it signs with. */
+  readonly allow: readonly { readonly prefix: string; readonly key: string | null }[];
+}
+
+/** A key that requests and responses are signed with (RFC 8945). */
+export interface TsigKey {
+  /** A domain name, lower-case, without the trailing dot. */
+  readonly name: string;
+  readonly algorithm: 'hmac-sha256' | 'hmac-sha384' | 'hmac-sha512';
+  /** Absolute path of a file with the secret in base64. Read as `ApiListen.token_file`. */
+  readonly secret_file: string;
 }
 
 export interface ZoneRecord {

@@ -57,7 +57,12 @@ test('every name is found where RFC 1034 and RFC 4592 say', () => {
       const image = buildImage(
         testConfig({
           services: [],
-          zones: zones.map((origin) => ({ origin, file: '', records: records(origin) })),
+          zones: zones.map((origin) => ({
+            origin,
+            file: '',
+            records: records(origin),
+            transfer: null,
+          })),
         }),
       );
       for (const name of [...asked, ...all.map(([owner]) => owner), 'other.example']) {

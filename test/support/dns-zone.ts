@@ -51,6 +51,7 @@ export function zoneConfig(overrides: Partial<Config> = {}): Config {
       {
         origin: 'example.com',
         file: 'zones/example.com.zone',
+        transfer: null,
         records: [
           soa('example.com', 60),
           record('example.com', TYPE.NS, wireName('ns1.example.com')),
@@ -87,6 +88,7 @@ export function zoneConfig(overrides: Partial<Config> = {}): Config {
       {
         origin: 'sub.example.com',
         file: 'zones/sub.example.com.zone',
+        transfer: null,
         records: [
           soa('sub.example.com', 900),
           record('sub.example.com', TYPE.NS, wireName('ns1.example.com')),

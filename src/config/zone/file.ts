@@ -59,7 +59,7 @@ export function readZoneFile(source: ZoneSource): ZoneOutcome {
     (a, b) =>
       files.indexOf(a.file) - files.indexOf(b.file) || a.line - b.line || a.column - b.column,
   );
-  const zone = { origin, file, records: records.map(({ record }) => record) };
+  const zone = { origin, file, records: records.map(({ record }) => record), transfer: null };
   return { zone: problems.length === 0 ? zone : null, problems: problems.slice(0, PROBLEMS_MAX) };
 }
 
