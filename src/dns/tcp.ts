@@ -7,7 +7,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import type { Clock, Timer } from '../base/clock.ts';
 import { formatHostPort, type HostPort, parseAddress } from '../net/ip.ts';
 import { listenErrorText } from '../net/listen-error.ts';
-import { type Responder, TCP_MAX } from './respond.ts';
+import { type Responder, TCP_MAX, TRANSPORT } from './respond.ts';
 
 /** Bytes of answers that wait for one client at most before its next query is read. */
 const OUTPUT_MAX = 128 * 1024;
@@ -188,7 +188,8 @@ export class TcpListener {
   #answer(query: Uint8Array, client: Uint8Array): Uint8Array | null {
     const family = client.length === 4 ? 4 : 6;
     const { length } = query;
-    const size = this.#responder.respond(query, length, client, 0, family, this.#out, true);
+    const out = this.#out;
+    const size = this.#responder.respond(query, length, client, 0, family, out, TRANSPORT.TCP);
     if (size === 0) return null;
     this.#frame[0] = size >>> 8;
     this.#frame[1] = size;

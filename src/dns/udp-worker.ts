@@ -9,7 +9,7 @@ import { formatHostPort, parseAddress } from '../net/ip.ts';
 import { ERRNO, isWildcard, type Libc, loadLibc, sharedUdpSocket } from '../net/libc.ts';
 import { UdpBatch } from '../net/udp-batch.ts';
 import { UDP_MIN } from './query.ts';
-import { dnsCounters, Responder } from './respond.ts';
+import { dnsCounters, Responder, TRANSPORT } from './respond.ts';
 import { CONTROL, type FromWorker, type ToWorker, type WorkerStart } from './udp-shared.ts';
 
 /** Packets per system call. */
@@ -86,7 +86,7 @@ function answerBatches(libc: Libc, fd: number): void {
         batch.addressAt(i),
         batch.isIPv4(i) ? 4 : 6,
         batch.responses[i]!,
-        false,
+        TRANSPORT.UDP,
       );
       if (length > 0) batch.queue(i, length);
     }
@@ -121,7 +121,7 @@ function runDgram(): void {
     const client = parseAddress(address.split('%')[0]!);
     if (!client) return;
     const family = client.length === 4 ? 4 : 6;
-    const length = responder.respond(packet, packet.length, client, 0, family, out, false);
+    const length = responder.respond(packet, packet.length, client, 0, family, out, TRANSPORT.UDP);
     if (length === 0) return;
     // Anyone can forge port 0 as the sender's; to it send() does not fail, it throws.
     if (clientPort === 0 || socket.getSendQueueSize() > SEND_QUEUE_BYTES_MAX) return lost();

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import process from 'node:process';
 import { test } from 'node:test';
-import { TCP_MAX } from '../../src/dns/respond.ts';
+import { TCP_MAX, TRANSPORT } from '../../src/dns/respond.ts';
 import { buildQuery, subnetOption } from '../support/dns-query.ts';
 import { openDoor } from '../support/dns-zone.ts';
 
@@ -29,7 +29,7 @@ test('answering allocates nothing, whatever the answer is', async () => {
   const burst = (packet: Uint8Array): number => {
     const before = process.memoryUsage().heapUsed;
     for (let i = 0; i < BURST; i++) {
-      responder.respond(packet, packet.length, client, 0, 4, out, false);
+      responder.respond(packet, packet.length, client, 0, 4, out, TRANSPORT.UDP);
     }
     return process.memoryUsage().heapUsed - before;
   };

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { TRANSPORT } from '../../src/dns/respond.ts';
 import { wireName } from '../../src/dns/wire/name.ts';
 import { record } from '../support/config.ts';
 import { optRecord, subnetOption } from '../support/dns-query.ts';
@@ -47,7 +48,7 @@ test('an answer that does not fit is cut whole and says so; over TCP it is compl
     assert.equal(answer.answers.length, 0);
     assert.equal(answer.opt !== null, edns !== undefined);
   }
-  const complete = ask(big, A, { tcp: true });
+  const complete = ask(big, A, { transport: TRANSPORT.TCP });
   assert.equal(complete.tc, false);
   assert.equal(complete.answers.length, 60);
 });

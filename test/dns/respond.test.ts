@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { TRANSPORT } from '../../src/dns/respond.ts';
 import { record, testConfig } from '../support/config.ts';
 import { buildQuery, optRecord, type ReadMessage } from '../support/dns-query.ts';
 import { openDoor, zoneConfig } from '../support/dns-zone.ts';
@@ -277,7 +278,7 @@ test('malformed queries are FORMERR', () => {
 test('queries and response codes are counted', () => {
   const door = openDoor();
   door.ask('ns1.example.com', A);
-  door.ask('missing.example.com', A, { tcp: true });
+  door.ask('missing.example.com', A, { transport: TRANSPORT.TCP });
   door.ask('www.example.com', A);
   const counted = Object.fromEntries(door.counters.entries().filter(([, count]) => count > 0));
   assert.deepEqual(counted, { queries: 3, tcp_queries: 1, noerror: 2, nxdomain: 1, steered: 1 });

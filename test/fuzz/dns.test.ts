@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { prng } from '../../src/base/prng.ts';
-import { TCP_MAX } from '../../src/dns/respond.ts';
+import { TCP_MAX, TRANSPORT } from '../../src/dns/respond.ts';
 import { buildQuery, optRecord, readMessage, subnetOption } from '../support/dns-query.ts';
 import { openDoor } from '../support/dns-zone.ts';
 
@@ -77,9 +77,9 @@ test('a million random and mutated packets: no throw, no answer too large, memor
       }
       if (i % 16 === 1) length = random.int(length + 1);
     }
-    const tcp = i % 32 === 3;
-    const size = responder.respond(packet, length, client, 0, i % 2 === 0 ? 4 : 6, out, tcp);
-    const limit = tcp ? TCP_MAX : 1232;
+    const transport = i % 32 === 3 ? TRANSPORT.TCP : TRANSPORT.UDP;
+    const size = responder.respond(packet, length, client, 0, i % 2 === 0 ? 4 : 6, out, transport);
+    const limit = transport === TRANSPORT.TCP ? TCP_MAX : 1232;
     if (size > limit || (size > 0 && size < 12)) assert.fail(`${size} octets of ${limit}`);
     if (size > 0) answered++;
     // Reading every answer would measure the reader; one in 64 shows that they are well-formed.

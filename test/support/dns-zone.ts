@@ -1,7 +1,13 @@
 /** A Config with every kind of name that the DNS server tells apart, and a door to ask it. */
 
 import { HealthWriter } from '../../src/dns/health-table.ts';
-import { dnsCounters, Responder, TCP_MAX } from '../../src/dns/respond.ts';
+import {
+  dnsCounters,
+  Responder,
+  TCP_MAX,
+  TRANSPORT,
+  type Transport,
+} from '../../src/dns/respond.ts';
 import { makeSnapshot } from '../../src/dns/snapshot.ts';
 import { TYPE } from '../../src/dns/wire/codes.ts';
 import { wireName } from '../../src/dns/wire/name.ts';
@@ -123,11 +129,11 @@ export interface Door {
   readonly counters: ReturnType<typeof dnsCounters>;
   readonly responder: Responder;
   /** Sends raw octets; null: nothing came back. */
-  raw(packet: Uint8Array, options?: { tcp?: boolean; client?: string }): Uint8Array | null;
+  raw(packet: Uint8Array, options?: { transport?: Transport; client?: string }): Uint8Array | null;
   ask(name: string, type: number, more?: AskOptions): ReadMessage;
 }
 
-export type AskOptions = Partial<QueryShape> & { tcp?: boolean; client?: string };
+export type AskOptions = Partial<QueryShape> & { transport?: Transport; client?: string };
 
 /** A responder with every endpoint eligible; the client is in Europe unless said. */
 export function openDoor(config = zoneConfig()): Door {
@@ -140,8 +146,8 @@ export function openDoor(config = zoneConfig()): Door {
   const raw: Door['raw'] = (packet, options = {}) => {
     const client = parseAddress(options.client ?? '192.0.2.1')!;
     const family = client.length === 4 ? 4 : 6;
-    const tcp = options.tcp ?? false;
-    const length = responder.respond(packet, packet.length, client, 0, family, out, tcp);
+    const transport = options.transport ?? TRANSPORT.UDP;
+    const length = responder.respond(packet, packet.length, client, 0, family, out, transport);
     return length === 0 ? null : out.slice(0, length);
   };
   const ask: Door['ask'] = (name, type, more = {}) => {
