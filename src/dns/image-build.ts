@@ -1,262 +1,285 @@
 /**
- * Builds the zone image from a Config, off the hot path. Each record goes to the closest enclosing
- * zone: what a parent's file says at or below the apex of a zone that we serve as well is left out,
- * since the child is the authority there (RFC 1034 §4.2.1). Only DS is the parent's to say at the
- * child's apex (RFC 4035 §3.1.4.1): it stands at a second node of that name, the parent's side.
+ * Builds the image of one zone, off the hot path: once over the names to learn how large everything
+ * is and where it goes, once more to write it, so that little memory is needed beyond the image. The
+ * image holds all that the zone file says, what lies below a delegation included, and depends on
+ * nothing else but the names given here.
  */
-import type { Config, ZoneRecord } from '../model/config.ts';
-import { type Image, NameKey, NODE, RECORD, RRSET, slotOf } from './image.ts';
-import { compileRecord, type Template } from './template.ts';
+import type { ZoneImage, ZoneRecords } from '../model/zone.ts';
+import { NODE, nameOf, RECORD, RRSET, slotOf, templateOf, ZONE } from './image.ts';
+import { RECORD_HEADER, Template } from './template.ts';
 import { TYPE } from './wire/codes.ts';
-import { wireName } from './wire/name.ts';
+import { namePlace } from './wire/rdata.ts';
+import { APEX, ZoneTree } from './zone-tree.ts';
+import { twinsOf } from './zone-twins.ts';
 
-interface DraftZone {
-  readonly index: number;
+export interface ZoneContent {
+  /** Wire form, lower-case, as are all names here. */
   readonly apex: Uint8Array;
+  readonly records: ZoneRecords;
+  /** The health-aware names of the zone; an image knows each by its place in this list. */
+  readonly services: readonly Uint8Array[];
+  /**
+   * Apexes of zones that are served here too and lie in this one. They exist, and so do the names
+   * between: NXDOMAIN there would deny the child (RFC 8020).
+   */
+  readonly childApexes: readonly Uint8Array[];
 }
 
-interface DraftNode {
-  readonly index: number;
-  readonly key: string;
-  readonly name: Uint8Array;
-  readonly zone: DraftZone;
-  /** Null at the apex. */
-  readonly parent: DraftNode | null;
-  readonly rrsets: Map<number, ZoneRecord[]>;
-  service: number;
-  parentSide: DraftNode | null;
+/** What builds on the names of a zone: they are read once, for its checks and its image. */
+export function treeOf({ apex, records, services, childApexes }: ZoneContent): ZoneTree {
+  return new ZoneTree(apex, records, [...services, ...childApexes]);
 }
 
-/** Bytes that grow while the image is written. */
-class Pool {
-  bytes = new Uint8Array(1 << 16);
-  length = 0;
+export function buildZoneImage(content: ZoneContent, tree = treeOf(content)): ZoneImage {
+  return new ImageBuilder(content, tree).build();
+}
 
-  put(source: Uint8Array): number {
-    while (this.length + source.length > this.bytes.length) {
-      const larger = new Uint8Array(this.bytes.length * 2);
-      larger.set(this.bytes);
-      this.bytes = larger;
+/** The addresses of a health-aware name come from the decision, never from the zone file. */
+const DECIDED: ReadonlySet<number> = new Set([TYPE.A, TYPE.AAAA, TYPE.CNAME]);
+
+const wordsFor = (octets: number): number => (octets + 3) >> 2;
+
+class ImageBuilder {
+  readonly #tree: ZoneTree;
+  readonly #template: Template;
+  readonly #twins: ReadonlyMap<number, number>;
+  /** By node: where it goes, the node of its cut, its service; -1: none. */
+  readonly #at: Int32Array;
+  readonly #cuts: Int32Array;
+  readonly #services: Int32Array;
+  /** By node: 1 at and below the apex of a child zone, which the child answers for. */
+  readonly #ceded: Uint8Array;
+  readonly #hasNames = new Map<number, boolean>();
+  #end: number = ZONE.APEX;
+  // Of the image that is being written.
+  #words: Int32Array = new Int32Array(0);
+  #bytes: Uint8Array = new Uint8Array(0);
+  /** The hosts that records of the rrset being written point at. */
+  readonly #targets = new Set<number>();
+
+  constructor({ apex, services, childApexes }: ZoneContent, tree: ZoneTree) {
+    this.#tree = tree;
+    this.#template = new Template(apex);
+    this.#twins = twinsOf(tree);
+    this.#at = new Int32Array(tree.count);
+    this.#cuts = new Int32Array(tree.count).fill(-1);
+    this.#services = new Int32Array(tree.count).fill(-1);
+    this.#ceded = new Uint8Array(tree.count);
+    services.forEach((name, service) => {
+      const node = tree.find(name, 0);
+      if (node >= 0) this.#services[node] = service;
+    });
+    for (const name of childApexes) {
+      const node = tree.find(name, 0);
+      if (node > APEX) this.#ceded[node] = 1;
     }
-    this.bytes.set(source, this.length);
-    this.length += source.length;
-    return this.length - source.length;
   }
-}
 
-/** Octets as a map key, one character for each, so that a name's suffix is its key's suffix. */
-function keyOf(octets: Uint8Array): string {
-  return Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString('latin1');
-}
-
-class Draft {
-  readonly zones = new Map<string, DraftZone>();
-  readonly nodes = new Map<string, DraftNode>();
-  /** Nodes by index: those of `nodes`, then the parents' sides, which are not found by name. */
-  readonly ordered: DraftNode[] = [];
-
-  constructor(config: Config) {
-    config.zones.forEach(({ origin }, index) => {
-      const apex = wireName(origin);
-      this.zones.set(keyOf(apex), { index, apex });
-    });
-    for (const zone of this.zones.values()) this.#node(zone.apex, keyOf(zone.apex), zone);
-    for (const { origin, records } of config.zones) {
-      const home = this.zones.get(keyOf(wireName(origin)));
-      for (const record of records) {
-        const key = keyOf(record.owner);
-        const zone = this.#zoneOf(record.owner, key);
-        if (!zone || zone !== home) continue;
-        const { rrsets } = this.#node(record.owner, key, zone);
-        const rrset = rrsets.get(record.type);
-        if (rrset) rrset.push(record);
-        else rrsets.set(record.type, [record]);
-      }
+  build(): ZoneImage {
+    const tree = this.#tree;
+    for (let node = 0; node < tree.count; node++) {
+      if (node !== APEX) this.#inherit(node);
+      this.#at[node] = this.#end;
+      this.#end += this.#nodeSize(node);
     }
-    config.services.forEach((service, index) => {
-      const name = wireName(service.name);
-      const key = keyOf(name);
-      const zone = this.#zoneOf(name, key);
-      if (zone) this.#addService(this.#node(name, key, zone), index);
-    });
-    const delegated = [...this.zones.values()].flatMap((zone) => this.#enclosing(zone));
-    for (const [child, parent] of delegated) this.#addParentSide(child, parent, config);
+    const end = this.#end;
+    const soa = this.#negativeSoa();
+    const size = end + (soa ? RECORD.HEAD + wordsFor(this.#template.length) : 0);
+    const memory = new SharedArrayBuffer(size * 4);
+    this.#words = new Int32Array(memory);
+    this.#bytes = new Uint8Array(memory);
+    this.#words[ZONE.APEX_LENGTH] = tree.apex.length;
+    this.#words[ZONE.NEGATIVE] = soa ? end : -1;
+    this.#words[ZONE.END] = end;
+    if (soa) this.#record(end, -1);
+    for (let node = 0; node < tree.count; node++) this.#node(node);
+    return { bytes: this.#bytes, words: this.#words, ...this.#hashTable(end) };
+  }
+
+  /** What a name has from its parent, which was here before: the cut and the child zone above. */
+  #inherit(node: number): void {
+    const tree = this.#tree;
+    const parent = tree.parent(node);
+    if (this.#ceded[parent] === 1) this.#ceded[node] = 1;
+    const above = this.#cuts[parent]!;
+    this.#cuts[node] = above < 0 && tree.rrset(node, TYPE.NS) >= 0 ? node : above;
+  }
+
+  #nodeSize(node: number): number {
+    const tree = this.#tree;
+    let size = NODE.HEAD + wordsFor(tree.nameLength(node));
+    const end = tree.from(node + 1);
+    for (let at = tree.from(node); at < end; ) {
+      const next = tree.rrsetEnd(at, end);
+      if (this.#isServed(node, at)) {
+        size += RRSET.STRIDE;
+        for (; at < next; at++) if (!this.#twins.has(at)) size += this.#recordSize(at);
+      }
+      at = next;
+    }
+    return (size + 1) & ~1;
+  }
+
+  #isServed(node: number, at: number): boolean {
+    return this.#services[node]! < 0 || !DECIDED.has(this.#typeAt(at));
+  }
+
+  #typeAt(at: number): number {
+    return this.#tree.records.type[this.#tree.order[at]!]!;
+  }
+
+  #recordSize(at: number): number {
+    const { records, order } = this.#tree;
+    const type = this.#typeAt(at);
+    let known = this.#hasNames.get(type);
+    if (known === undefined) {
+      known = namePlace(type) !== null;
+      this.#hasNames.set(type, known);
+    }
+    if (!known) return RECORD.HEAD + wordsFor(RECORD_HEADER + records.rdataLength[order[at]!]!);
+    this.#compile(at, 0);
+    return RECORD.HEAD + wordsFor(this.#template.length + this.#fullLength(type));
+  }
+
+  /** Octets of the target that stands behind the template once more, for aliases. */
+  #fullLength(type: number): number {
+    return type === TYPE.CNAME && this.#template.fullAt >= 0 ? this.#template.fullLength : 0;
+  }
+
+  #compile(at: number, ttl_s: number): void {
+    const { records, order } = this.#tree;
+    const record = order[at]!;
+    const { bytes, rdataAt, rdataLength } = records;
+    const type = records.type[record]!;
+    this.#template.compile(type, ttl_s, bytes, rdataAt[record]!, rdataLength[record]!);
   }
 
   /**
-   * The node at the apex and the node above it in the parent zone, where that is served too. What
-   * lies between the two apexes thereby exists: NXDOMAIN there would deny the child (RFC 8020).
+   * Compiles the SOA of negative answers, which live for the lesser of SOA TTL and SOA minimum (RFC
+   * 2308 §3 and §5); false: the zone has none.
    */
-  #enclosing({ apex }: DraftZone): [DraftNode, DraftNode][] {
-    if (apex.length === 1) return [];
-    const key = keyOf(apex);
-    const label = apex[0]! + 1;
-    const above = apex.subarray(label);
-    const zone = this.#zoneOf(above, key.slice(label));
-    return zone ? [[this.nodes.get(key)!, this.#node(above, key.slice(label), zone)]] : [];
+  #negativeSoa(): boolean {
+    const { records, order } = this.#tree;
+    const at = this.#tree.rrset(APEX, TYPE.SOA);
+    const record = order[at];
+    if (at < 0 || record === undefined || records.rdataLength[record]! < 22) return false;
+    const { bytes } = records;
+    const from = records.rdataAt[record]! + records.rdataLength[record]! - 4;
+    const view = new DataView(bytes.buffer, bytes.byteOffset + from, 4);
+    this.#compile(at, Math.min(records.ttl_s[record]!, view.getUint32(0)));
+    return true;
   }
 
-  #addParentSide(child: DraftNode, parent: DraftNode, config: Config): void {
-    const said = config.zones[parent.zone.index]!.records.filter(
-      ({ type, owner }) => type === TYPE.DS && keyOf(owner) === child.key,
-    );
-    const rrsets = new Map(said.length > 0 ? [[TYPE.DS as number, said]] : []);
-    const index = this.ordered.length;
-    child.parentSide = { ...child, index, zone: parent.zone, parent, rrsets, service: -1 };
-    this.ordered.push(child.parentSide);
+  #node(node: number): void {
+    const tree = this.#tree;
+    const words = this.#words;
+    const row = this.#at[node]!;
+    const next = node + 1 < tree.count ? this.#at[node + 1]! : this.#end;
+    const length = tree.nameLength(node);
+    words[row + NODE.SIZE] = next - row;
+    words[row + NODE.NAME_LENGTH] = length;
+    words[row + NODE.CUT] = this.#placeOf(this.#cuts[node]!);
+    words[row + NODE.WILD] = this.#placeOf(tree.wild(node));
+    words[row + NODE.SERVICE] = this.#services[node]!;
+    tree.putName(node, this.#bytes, nameOf(row));
+    words[row + NODE.RRSETS] = this.#rrsets(node, row + NODE.HEAD + wordsFor(length));
   }
 
-  /** The addresses of a health-aware name come from the decision, never from the zone file. */
-  #addService(node: DraftNode, service: number): void {
-    node.service = service;
-    for (const type of [TYPE.A, TYPE.AAAA, TYPE.CNAME]) node.rrsets.delete(type);
+  #placeOf(node: number): number {
+    return node < 0 ? -1 : this.#at[node]!;
   }
 
-  #zoneOf(name: Uint8Array, key: string): DraftZone | undefined {
-    for (let at = 0; ; at += name[at]! + 1) {
-      const zone = this.zones.get(key.slice(at));
-      if (zone || name[at] === 0) return zone;
+  /** Writes the rrsets of a node from `table` on; returns how many there are. */
+  #rrsets(node: number, table: number): number {
+    const tree = this.#tree;
+    const words = this.#words;
+    const end = tree.from(node + 1);
+    let count = 0;
+    for (let at = tree.from(node); at < end; at = tree.rrsetEnd(at, end)) {
+      if (this.#isServed(node, at)) count++;
     }
-  }
-
-  /** The node of a name, made with its empty non-terminals where it is missing. */
-  #node(name: Uint8Array, key: string, zone: DraftZone): DraftNode {
-    const known = this.nodes.get(key);
-    if (known) return known;
-    const label = name[0]! + 1;
-    const apex = name.length === zone.apex.length;
-    const parent = apex ? null : this.#node(name.subarray(label), key.slice(label), zone);
-    const index = this.ordered.length;
-    const rrsets = new Map<number, ZoneRecord[]>();
-    const node = { index, key, name, zone, parent, rrsets, service: -1, parentSide: null };
-    this.nodes.set(key, node);
-    this.ordered.push(node);
-    return node;
-  }
-
-  /** The topmost node with NS below the apex of the node's zone, at or above the node; or -1. */
-  cutOf(node: DraftNode): number {
-    let cut = -1;
-    for (let at = node; at.parent; at = at.parent) if (at.rrsets.has(TYPE.NS)) cut = at.index;
-    return cut;
-  }
-
-  /** The index of the node with exactly this name, or -1. */
-  find(key: string): number {
-    return this.nodes.get(key)?.index ?? -1;
-  }
-}
-
-/** Everything but the hash table, as growing arrays of rows. */
-class Rows {
-  readonly pool = new Pool();
-  readonly nodes: number[] = [];
-  readonly rrsets: number[] = [];
-  readonly records: number[] = [];
-  readonly zones: number[] = [];
-
-  record(template: Template, target: number): number {
-    const row = this.records.length;
-    this.records.push(
-      this.pool.put(template.bytes),
-      template.bytes.length,
-      template.pointers[0] ?? 0,
-      template.pointers[1] ?? 0,
-      template.nameAt,
-      target,
-      template.full ? this.pool.put(template.full) : 0,
-      template.full?.length ?? 0,
-    );
-    return row / RECORD.STRIDE;
+    let rrset = table;
+    let record = table + count * RRSET.STRIDE;
+    for (let at = tree.from(node); at < end; ) {
+      const next = tree.rrsetEnd(at, end);
+      if (this.#isServed(node, at)) {
+        words[rrset + RRSET.TYPE] = this.#typeAt(at);
+        words[rrset + RRSET.RECORDS_AT] = record;
+        record = this.#records(rrset, at, next, record);
+        rrset += RRSET.STRIDE;
+      }
+      at = next;
+    }
+    return count;
   }
 
   /** RFC 2181 §5: one TTL for the rrset (the lowest, §5.2), and no record twice. */
-  rrset(draft: Draft, type: number, records: readonly ZoneRecord[], apex: Uint8Array): void {
-    const ttl_s = Math.min(...records.map((record) => record.ttl_s));
-    const seen = new Set<string>();
-    const targets = new Set<number>();
-    const first = this.records.length / RECORD.STRIDE;
-    for (const { rdata } of records) {
-      const same = keyOf(rdata);
-      if (seen.has(same)) continue;
-      seen.add(same);
-      const template = compileRecord(type, ttl_s, rdata, apex);
-      let target = template.full && type !== TYPE.CNAME ? draft.find(keyOf(template.full)) : -1;
-      if (targets.has(target)) target = -1;
-      else targets.add(target);
-      this.record(template, target);
+  #records(rrset: number, from: number, to: number, start: number): number {
+    const { records, order } = this.#tree;
+    let ttl_s = records.ttl_s[order[from]!]!;
+    for (let at = from + 1; at < to; at++) ttl_s = Math.min(ttl_s, records.ttl_s[order[at]!]!);
+    let record = start;
+    let count = 0;
+    this.#targets.clear();
+    for (let at = from; at < to; at++) {
+      if (this.#twins.has(at)) continue;
+      this.#compile(at, ttl_s);
+      record += this.#record(record, this.#targetOf());
+      count++;
     }
-    this.rrsets.push(type, first, this.records.length / RECORD.STRIDE - first);
+    this.#words[rrset + RRSET.RECORDS] = count;
+    return record;
   }
 
-  node(draft: Draft, node: DraftNode, key: NameKey): void {
-    const { name, zone, rrsets } = node;
-    key.take(name, 0, name.length);
-    const wild = draft.find(`\x01*${node.key}`);
-    const first = this.rrsets.length / RRSET.STRIDE;
-    for (const [type, records] of rrsets) this.rrset(draft, type, records, zone.apex);
-    this.nodes.push(
-      this.pool.put(name),
-      name.length,
-      key.hashes[0]!,
-      zone.index,
-      draft.cutOf(node),
-      wild,
-      node.service,
-      first,
-      rrsets.size,
-      node.parentSide?.index ?? -1,
-    );
+  /**
+   * The node of the host that the template points at, if this zone has its addresses and no record
+   * before in the rrset points at it; or -1.
+   */
+  #targetOf(): number {
+    const { host, fullAt } = this.#template;
+    if (!host || fullAt < 0) return -1;
+    const node = this.#tree.find(this.#tree.records.bytes, fullAt);
+    if (node < 0 || this.#ceded[node] === 1 || this.#targets.has(node)) return -1;
+    this.#targets.add(node);
+    return this.#at[node]!;
   }
 
-  /** RFC 2308 §3 and §5: a negative answer lives for the lesser of SOA TTL and SOA minimum. */
-  zone(draft: Draft, zone: DraftZone): void {
-    const soa = draft.nodes.get(keyOf(zone.apex))?.rrsets.get(TYPE.SOA)?.[0];
-    let negative = -1;
-    if (soa && soa.rdata.length >= 22) {
-      const view = new DataView(soa.rdata.buffer, soa.rdata.byteOffset, soa.rdata.byteLength);
-      const ttl_s = Math.min(soa.ttl_s, view.getUint32(soa.rdata.length - 4));
-      negative = this.record(compileRecord(TYPE.SOA, ttl_s, soa.rdata, zone.apex), -1);
+  /** Writes the compiled template as a record; returns its size in words. */
+  #record(record: number, target: number): number {
+    const words = this.#words;
+    const template = this.#template;
+    const { length, fullAt } = template;
+    const type = template.bytes[0]! * 256 + template.bytes[1]!;
+    const full = this.#fullLength(type);
+    const at = templateOf(record);
+    for (let i = 0; i < length; i++) this.#bytes[at + i] = template.bytes[i]!;
+    for (let i = 0; i < full; i++) {
+      const octet = this.#tree.records.bytes[fullAt + i]!;
+      this.#bytes[at + length + i] = octet >= 65 && octet <= 90 ? octet + 32 : octet;
     }
-    this.zones.push(zone.apex.length, negative);
+    const size = RECORD.HEAD + wordsFor(length + full);
+    words[record + RECORD.SIZE] = size;
+    words[record + RECORD.LENGTH] = length;
+    words[record + RECORD.POINTER_A] = template.pointerA;
+    words[record + RECORD.POINTER_B] = template.pointerB;
+    words[record + RECORD.NAME] = template.nameAt;
+    words[record + RECORD.TARGET] = target;
+    return size;
   }
-}
 
-function sharedInts(values: readonly number[]): Int32Array {
-  const out = new Int32Array(new SharedArrayBuffer(values.length * 4));
-  out.set(values);
-  return out;
-}
-
-/** Of the first `count` nodes. */
-function hashTable(nodes: Int32Array, count: number): Int32Array {
-  let size = 16;
-  while (size < count * 2) size *= 2;
-  const slots = new Int32Array(new SharedArrayBuffer(size * 4));
-  for (let node = 0; node < count; node++) {
-    let slot = slotOf(nodes[node * NODE.STRIDE + NODE.HASH]!, size - 1);
-    while (slots[slot] !== 0) slot = (slot + 1) & (size - 1);
-    slots[slot] = node + 1;
+  #hashTable(end: number): Pick<ZoneImage, 'slots' | 'nodeMask'> {
+    const tree = this.#tree;
+    let size = 16;
+    while (size * 2 < tree.count * 3) size *= 2;
+    let nodeMask = 1;
+    while (nodeMask < end) nodeMask = nodeMask * 2 + 1;
+    const slots = new Int32Array(new SharedArrayBuffer(size * 4));
+    for (let node = 0; node < tree.count; node++) {
+      const hash = tree.hash(node);
+      let slot = slotOf(hash, size - 1);
+      while (slots[slot] !== 0) slot = (slot + 1) & (size - 1);
+      slots[slot] = (hash & ~nodeMask) | this.#at[node]!;
+    }
+    return { slots, nodeMask };
   }
-  return slots;
-}
-
-/** The image of all zones and services of `config`. */
-export function buildImage(config: Config): Image {
-  const draft = new Draft(config);
-  const rows = new Rows();
-  const key = new NameKey();
-  for (const node of draft.ordered) rows.node(draft, node, key);
-  for (const zone of draft.zones.values()) rows.zone(draft, zone);
-  const bytes = new Uint8Array(new SharedArrayBuffer(rows.pool.length));
-  bytes.set(rows.pool.bytes.subarray(0, rows.pool.length));
-  const nodes = sharedInts(rows.nodes);
-  return {
-    bytes,
-    slots: hashTable(nodes, draft.nodes.size),
-    nodes,
-    rrsets: sharedInts(rows.rrsets),
-    records: sharedInts(rows.records),
-    zones: sharedInts(rows.zones),
-  };
 }

@@ -1,38 +1,50 @@
 /**
- * The zone image: every name of every zone as flat typed arrays in shared memory, built whole
- * (image-build.ts) and never changed, so that all threads read one copy without a lock. A node is a
- * name that exists, empty non-terminals included (RFC 4592 §2.2.2); it belongs to the closest
- * enclosing zone. Rows are found by index × stride + field.
+ * The layout of a zone image, and how a name is found in it. An image is one block of memory, seen as
+ * octets (`bytes`) and as 32-bit words (`words`), and a hash table of the names. A node is a name that
+ * exists, empty non-terminals included (RFC 4592 §2.2.2). All that belongs to a node lies behind it:
+ * its name, its rrsets and their records, so that an answer costs two or three cache misses however
+ * large the zone is. Nodes, rrsets and records are named by the index of their first word; -1: none.
  */
+import type { ZoneImage } from '../model/zone.ts';
 import { LABEL_MAX, NAME_MAX } from './wire/name.ts';
 
+/** The first words of an image. */
+export const ZONE = {
+  APEX_LENGTH: 0,
+  /** The SOA record with the TTL of negative answers (RFC 2308 §3), or -1. */
+  NEGATIVE: 1,
+  /** One past the last node. */
+  END: 2,
+  /** The first node is the apex. A slot of the hash table that is 0 is empty. */
+  APEX: 4,
+} as const;
+
 export const NODE = {
-  /** The name in `bytes`, lower-cased wire form. */
-  NAME_AT: 0,
+  /** Words up to the next node, a multiple of two. */
+  SIZE: 0,
+  /** Octets of the name, which begins at word `HEAD`: lower-cased wire form. */
   NAME_LENGTH: 1,
-  HASH: 2,
-  ZONE: 3,
   /** The delegation point at or above this node inside its zone, or -1 (RFC 1034 §4.2.1). */
-  CUT: 4,
+  CUT: 2,
   /** The wildcard child `*.NAME`, or -1. */
-  WILD: 5,
-  /** Index into the services for a health-aware name, or -1. */
-  SERVICE: 6,
-  RRSETS_AT: 7,
-  RRSETS: 8,
-  /** At the apex of a zone whose parent zone is here too: the parent's node of this name; or -1. */
-  PARENT_SIDE: 9,
-  STRIDE: 10,
+  WILD: 3,
+  /** For a health-aware name its place among the services of the zone, or -1. */
+  SERVICE: 4,
+  /** How many rows of rrsets stand behind the name, by rising type. */
+  RRSETS: 5,
+  HEAD: 6,
 } as const;
 
 export const RRSET = { TYPE: 0, RECORDS_AT: 1, RECORDS: 2, STRIDE: 3 } as const;
 
 export const RECORD = {
+  /** Words up to the next record of the rrset. */
+  SIZE: 0,
   /**
-   * A template in `bytes`: type, class, TTL, RDLENGTH, RDATA. Names in it that lie in the zone end
-   * in two octets to be overwritten by a compression pointer to the apex.
+   * Octets of the template, which begins at word `HEAD`: type, class, TTL, RDLENGTH, RDATA. Names in
+   * it that lie in the zone end in two octets to be overwritten by a compression pointer to the apex.
+   * Behind the template of a CNAME its target stands again, uncompressed and lower-cased.
    */
-  AT: 0,
   LENGTH: 1,
   /** Offsets of those two octets within the template, or 0. */
   POINTER_A: 2,
@@ -41,24 +53,8 @@ export const RECORD = {
   NAME: 4,
   /** The node of that name, when its addresses belong in the additional section; or -1. */
   TARGET: 5,
-  /** That name uncompressed and lower-cased, in `bytes`, for CNAME. */
-  FULL_AT: 6,
-  FULL_LENGTH: 7,
-  STRIDE: 8,
+  HEAD: 6,
 } as const;
-
-/** NEGATIVE: the SOA record with the TTL of negative answers (RFC 2308 §3), or -1. */
-export const ZONE = { APEX_LENGTH: 0, NEGATIVE: 1, STRIDE: 2 } as const;
-
-export interface Image {
-  readonly bytes: Uint8Array;
-  /** Open-addressing hash table: node index + 1, or 0. Its length is a power of two. */
-  readonly slots: Int32Array;
-  readonly nodes: Int32Array;
-  readonly rrsets: Int32Array;
-  readonly records: Int32Array;
-  readonly zones: Int32Array;
-}
 
 const LABELS_MAX = (NAME_MAX + 1) / 2;
 
@@ -120,76 +116,53 @@ export function slotOf(hash: number, mask: number): number {
 }
 
 /** The node of one suffix of `key`, or -1. */
-export function findNode(image: Image, key: NameKey, suffix: number): number {
-  const { bytes, slots, nodes } = image;
+export function findNode(image: ZoneImage, key: NameKey, suffix: number): number {
+  const { words, slots, nodeMask } = image;
   const mask = slots.length - 1;
   const hash = key.hashes[suffix]!;
-  const start = key.at[suffix]!;
-  const length = key.length - start;
+  const length = key.length - key.at[suffix]!;
   for (let slot = slotOf(hash, mask); ; slot = (slot + 1) & mask) {
-    const node = slots[slot]! - 1;
-    if (node < 0) return -1;
-    const row = node * NODE.STRIDE;
-    if (nodes[row + NODE.HASH] !== hash || nodes[row + NODE.NAME_LENGTH] !== length) continue;
-    const name = nodes[row + NODE.NAME_AT]!;
-    let i = 0;
-    while (i < length && bytes[name + i] === key.bytes[start + i]) i++;
-    if (i === length) return node;
+    const entry = slots[slot]!;
+    if (entry === 0) return -1;
+    if (((entry ^ hash) & ~nodeMask) !== 0) continue;
+    const node = entry & nodeMask;
+    if (words[node + NODE.NAME_LENGTH] !== length) continue;
+    if (isNamed(image, node, key, suffix)) return node;
   }
 }
 
+/** True if the node, whose name has the right length, has the name of this suffix of `key`. */
+export function isNamed(image: ZoneImage, node: number, key: NameKey, suffix: number): boolean {
+  const { bytes } = image;
+  const name = nameOf(node) - key.at[suffix]!;
+  for (let i = key.at[suffix]!; i < key.length; i++) {
+    if (bytes[name + i] !== key.bytes[i]) return false;
+  }
+  return true;
+}
+
+/** Where in `bytes` the name of a node is. */
+export function nameOf(node: number): number {
+  return (node + NODE.HEAD) * 4;
+}
+
+/** The first rrset of a node; the others follow at RRSET.STRIDE. */
+export function rrsetsOf(image: ZoneImage, node: number): number {
+  return node + NODE.HEAD + ((image.words[node + NODE.NAME_LENGTH]! + 3) >> 2);
+}
+
 /** The rrset of `type` at a node, or -1. */
-export function findRrset(image: Image, node: number, type: number): number {
-  const row = node * NODE.STRIDE;
-  const first = image.nodes[row + NODE.RRSETS_AT]!;
-  const end = first + image.nodes[row + NODE.RRSETS]!;
-  for (let rrset = first; rrset < end; rrset++) {
-    if (image.rrsets[rrset * RRSET.STRIDE + RRSET.TYPE] === type) return rrset;
+export function findRrset(image: ZoneImage, node: number, type: number): number {
+  const { words } = image;
+  let rrset = rrsetsOf(image, node);
+  const end = rrset + words[node + NODE.RRSETS]! * RRSET.STRIDE;
+  for (; rrset < end; rrset += RRSET.STRIDE) {
+    if (words[rrset + RRSET.TYPE] === type) return rrset;
   }
   return -1;
 }
 
-export const FOUND = { HIT: 0, NXDOMAIN: 1, DELEGATION: 2, OUTSIDE: 3 } as const;
-
-/** Where a name is in the image; filled by `locate`. */
-export class Place {
-  found: number = FOUND.OUTSIDE;
-  /** The node that answers: exact or wildcard; at a DELEGATION the cut. -1 on NXDOMAIN. */
-  node = -1;
-  zone = -1;
-}
-
-/**
- * RFC 1034 §4.3.2 step 3: the exact name, else the closest encloser and its wildcard. `atParent` is
- * true for a type that the parent side of a cut answers itself (DS, RFC 4035 §3.1.4.1).
- */
-export function locate(image: Image, key: NameKey, atParent: boolean, place: Place): void {
-  const { nodes } = image;
-  let suffix = 0;
-  let node = -1;
-  while (suffix < key.suffixes) {
-    node = findNode(image, key, suffix);
-    if (node >= 0) break;
-    suffix++;
-  }
-  place.node = -1;
-  if (node < 0) {
-    place.found = FOUND.OUTSIDE;
-    return;
-  }
-  if (atParent && suffix === 0) {
-    const side = nodes[node * NODE.STRIDE + NODE.PARENT_SIDE]!;
-    if (side >= 0) node = side;
-  }
-  const row = node * NODE.STRIDE;
-  place.zone = nodes[row + NODE.ZONE]!;
-  const cut = nodes[row + NODE.CUT]!;
-  if (cut >= 0 && !(atParent && suffix === 0 && cut === node)) {
-    place.found = FOUND.DELEGATION;
-    place.node = cut;
-    return;
-  }
-  // RFC 4592 §3.3.1: a wildcard answers only directly below the closest encloser.
-  place.node = suffix === 0 ? node : nodes[row + NODE.WILD]!;
-  place.found = place.node >= 0 ? FOUND.HIT : FOUND.NXDOMAIN;
+/** Where in `bytes` the template of a record is. */
+export function templateOf(record: number): number {
+  return (record + RECORD.HEAD) * 4;
 }

@@ -5,11 +5,12 @@
  */
 import { GeoMap, regionOf, scopeOf } from '../geo/map.ts';
 import { Answers } from './answers.ts';
-import { FOUND, findRrset, locate, NameKey, NODE, Place, RECORD, RRSET, ZONE } from './image.ts';
+import { findRrset, NameKey, NODE, RECORD, RRSET, rrsetsOf, templateOf, ZONE } from './image.ts';
 import type { Message } from './message.ts';
 import { FLAG, HEADER, type Query } from './query.ts';
 import type { Snapshot } from './snapshot.ts';
 import { RCODE, TYPE } from './wire/codes.ts';
+import { FOUND, locate, NO_ZONE, Place, type ServedZone } from './zone-table.ts';
 
 /** CNAMEs followed for one query at most. */
 const CHAIN_MAX = 8;
@@ -36,6 +37,7 @@ export class Lookup {
   readonly #place = new Place();
   readonly #alias = new NameKey();
   readonly #chain = new Int32Array(CHAIN_MAX);
+  readonly #chainZones = new Int32Array(CHAIN_MAX);
   readonly #targets = new Int32Array(TARGETS_MAX);
   readonly #targetNames = new Int32Array(TARGETS_MAX);
   readonly #subnet = new Uint8Array(16);
@@ -48,6 +50,7 @@ export class Lookup {
   /** The name being answered: its key, its zone, and where it and the zone's apex are written. */
   #key: NameKey;
   #zone = -1;
+  #served: ServedZone = NO_ZONE;
   #owner = HEADER;
   #apex = 0;
 
@@ -82,14 +85,14 @@ export class Lookup {
 
   /** RFC 1034 §4.3.2: the name, and along its aliases. Writes the sections, returns the rcode. */
   answer(): number {
-    const { image } = this.#snapshot;
+    const { zones } = this.#snapshot;
     const place = this.#place;
     this.#key = this.#query.key;
     this.#owner = HEADER;
     this.#zone = -1;
     this.#targetCount = 0;
     for (let step = 0; ; step++) {
-      locate(image, this.#key, this.#query.type === TYPE.DS, place);
+      locate(zones, this.#key, this.#query.type === TYPE.DS, place);
       // An alias that leaves our zones ends here; the resolver asks there itself.
       if (place.found === FOUND.OUTSIDE) return step === 0 ? RCODE.REFUSED : RCODE.NOERROR;
       this.#enterZone(place.zone);
@@ -102,6 +105,7 @@ export class Lookup {
       if (outcome === NAME.NODATA) return this.#negative(RCODE.NOERROR);
       if (outcome === NAME.DONE) break;
       this.#chain[step] = place.node;
+      this.#chainZones[step] = place.zone;
       if (step + 1 === CHAIN_MAX || this.#followed(step)) return RCODE.NOERROR;
     }
     this.#addAddresses(-1);
@@ -110,7 +114,11 @@ export class Lookup {
 
   /** True if the node of this step was passed before: a loop of aliases. */
   #followed(step: number): boolean {
-    for (let i = 0; i < step; i++) if (this.#chain[i] === this.#chain[step]) return true;
+    const chain = this.#chain;
+    const zones = this.#chainZones;
+    for (let i = 0; i < step; i++) {
+      if (chain[i] === chain[step] && zones[i] === zones[step]) return true;
+    }
     return false;
   }
 
@@ -121,16 +129,22 @@ export class Lookup {
   #enterZone(zone: number): void {
     if (zone === this.#zone) return;
     this.#zone = zone;
-    const length = this.#snapshot.image.zones[zone * ZONE.STRIDE + ZONE.APEX_LENGTH]!;
+    this.#served = this.#snapshot.zones.zones[zone]!;
+    const length = this.#served.image.words[ZONE.APEX_LENGTH]!;
     this.#apex = this.#owner + this.#key.length - length;
+  }
+
+  /** The index of the health-aware name at a node, or -1. */
+  #serviceAt(node: number): number {
+    const service = this.#served.image.words[node + NODE.SERVICE]!;
+    return service < 0 ? -1 : this.#served.services[service]!;
   }
 
   /** Answers from a node that exists, or that a wildcard lends (RFC 4592 §3.3.1). */
   #name(node: number): number {
-    const { image } = this.#snapshot;
+    const { image } = this.#served;
     const { type } = this.#query;
-    const row = node * NODE.STRIDE;
-    const service = image.nodes[row + NODE.SERVICE]!;
+    const service = this.#serviceAt(node);
     if (service >= 0 && (type === TYPE.A || type === TYPE.AAAA)) {
       return this.#steered(service, type);
     }
@@ -146,21 +160,21 @@ export class Lookup {
 
   /** RFC 8482 §4.1: ANY gets one rrset of those that are there. */
   #any(node: number, service: number): number {
-    const { image } = this.#snapshot;
+    const { image } = this.#served;
     if (service >= 0 && this.#steered(service, TYPE.A) === NAME.DONE) return NAME.DONE;
     if (service >= 0 && this.#steered(service, TYPE.AAAA) === NAME.DONE) return NAME.DONE;
-    if (image.nodes[node * NODE.STRIDE + NODE.RRSETS] === 0) return NAME.NODATA;
-    this.#answerWith(image.nodes[node * NODE.STRIDE + NODE.RRSETS_AT]!);
+    if (image.words[node + NODE.RRSETS] === 0) return NAME.NODATA;
+    this.#answerWith(rrsetsOf(image, node));
     return NAME.DONE;
   }
 
   /** RFC 1034 §3.6.2: the alias itself, then on with its target. */
   #follow(alias: number): number {
-    const { image } = this.#snapshot;
+    const { image } = this.#served;
     if (!this.#answerWith(alias)) return NAME.DONE;
-    const record = image.rrsets[alias * RRSET.STRIDE + RRSET.RECORDS_AT]! * RECORD.STRIDE;
-    const at = image.records[record + RECORD.FULL_AT]!;
-    const end = at + image.records[record + RECORD.FULL_LENGTH]!;
+    const record = image.words[alias + RRSET.RECORDS_AT]!;
+    const at = templateOf(record) + image.words[record + RECORD.LENGTH]!;
+    const end = (record + image.words[record + RECORD.SIZE]!) * 4;
     if (this.#alias.take(image.bytes, at, end) === 0) return NAME.DONE;
     this.#key = this.#alias;
     this.#owner = this.#message.nameAt;
@@ -233,32 +247,32 @@ export class Lookup {
 
   /** Returns the number of records written, or -1 if they do not fit; notes names they point at. */
   #putRrset(rrset: number, owner: number): number {
-    const { image } = this.#snapshot;
+    const { image } = this.#served;
     const message = this.#message;
-    const row = rrset * RRSET.STRIDE;
-    const first = image.rrsets[row + RRSET.RECORDS_AT]!;
-    const count = image.rrsets[row + RRSET.RECORDS]!;
+    const count = image.words[rrset + RRSET.RECORDS]!;
+    let record = image.words[rrset + RRSET.RECORDS_AT]!;
     const start = message.at;
     const targets = this.#targetCount;
-    for (let record = first; record < first + count; record++) {
+    for (let i = 0; i < count; i++) {
       if (!message.putRecord(image, record, owner, this.#apex)) {
         message.at = start;
         this.#targetCount = targets;
         return -1;
       }
-      const target = image.records[record * RECORD.STRIDE + RECORD.TARGET]!;
+      const target = image.words[record + RECORD.TARGET]!;
       if (target >= 0 && this.#targetCount < TARGETS_MAX) {
         this.#targets[this.#targetCount] = target;
         this.#targetNames[this.#targetCount++] = message.nameAt;
       }
+      record += image.words[record + RECORD.SIZE]!;
     }
     return count;
   }
 
   /** RFC 2308 §2: the SOA in the authority section lets the absence be cached. */
   #negative(rcode: number): number {
-    const { image } = this.#snapshot;
-    const soa = image.zones[this.#zone * ZONE.STRIDE + ZONE.NEGATIVE]!;
+    const { image } = this.#served;
+    const soa = image.words[ZONE.NEGATIVE]!;
     if (soa < 0) return rcode;
     if (this.#message.putRecord(image, soa, this.#apex, this.#apex)) this.#message.authority++;
     else this.flags |= FLAG.TC;
@@ -267,9 +281,8 @@ export class Lookup {
 
   /** RFC 1034 §4.3.2 step 3b: the delegation's NS, with the glue that it cannot do without. */
   #refer(cut: number): number {
-    const { image } = this.#snapshot;
-    const owner =
-      this.#owner + this.#key.length - image.nodes[cut * NODE.STRIDE + NODE.NAME_LENGTH]!;
+    const { image } = this.#served;
+    const owner = this.#owner + this.#key.length - image.words[cut + NODE.NAME_LENGTH]!;
     const written = this.#putRrset(findRrset(image, cut, TYPE.NS), owner);
     if (written < 0) {
       this.flags |= FLAG.TC;
@@ -285,21 +298,21 @@ export class Lookup {
    * fit. In a referral, in-domain glue that does not fit sets TC (RFC 9471 §3.1).
    */
   #addAddresses(cut: number): void {
-    const { image } = this.#snapshot;
+    const { image } = this.#served;
     for (let i = 0; i < this.#targetCount; i++) {
       const target = this.#targets[i]!;
       const fits =
         this.#addAddress(target, TYPE.A, this.#targetNames[i]!) &&
         this.#addAddress(target, TYPE.AAAA, this.#targetNames[i]!);
       if (fits) continue;
-      const below = image.nodes[target * NODE.STRIDE + NODE.CUT]!;
+      const below = image.words[target + NODE.CUT]!;
       if (cut >= 0 && below === cut) this.flags |= FLAG.TC;
     }
   }
 
   #addAddress(node: number, type: number, owner: number): boolean {
-    const { image } = this.#snapshot;
-    const service = image.nodes[node * NODE.STRIDE + NODE.SERVICE]!;
+    const { image } = this.#served;
+    const service = this.#serviceAt(node);
     let written = 0;
     if (service >= 0) {
       written = this.#putSteered(service, type, owner);

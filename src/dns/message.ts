@@ -3,7 +3,8 @@
  * not fit writes nothing and says false. Sections are written in order, so an rrset is taken back by
  * restoring `at` and the section's count.
  */
-import { type Image, RECORD } from './image.ts';
+import type { ZoneImage } from '../model/zone.ts';
+import { RECORD, templateOf } from './image.ts';
 import { FLAG, HEADER, type Query } from './query.ts';
 import { OPTION, TYPE } from './wire/codes.ts';
 
@@ -84,24 +85,23 @@ export class Message {
   }
 
   /** One record, its owner a pointer to `owner`, names in its zone pointing to `apex`. */
-  putRecord(image: Image, record: number, owner: number, apex: number): boolean {
-    const { records, bytes } = image;
-    const row = record * RECORD.STRIDE;
-    const length = records[row + RECORD.LENGTH]!;
+  putRecord(image: ZoneImage, record: number, owner: number, apex: number): boolean {
+    const { words, bytes } = image;
+    const length = words[record + RECORD.LENGTH]!;
     if (owner > POINTER_MAX || this.at + 2 + length > this.limit) return false;
     const { out } = this;
     const start = this.at;
     put16(out, start, 0xc000 | owner);
     const template = start + 2;
-    const from = records[row + RECORD.AT]!;
+    const from = templateOf(record);
     for (let i = 0; i < length; i++) out[template + i] = bytes[from + i]!;
-    const a = records[row + RECORD.POINTER_A]!;
+    const a = words[record + RECORD.POINTER_A]!;
     if (a !== 0) {
       put16(out, template + a, 0xc000 | apex);
-      const b = records[row + RECORD.POINTER_B]!;
+      const b = words[record + RECORD.POINTER_B]!;
       if (b !== 0) put16(out, template + b, 0xc000 | apex);
     }
-    const name = records[row + RECORD.NAME]!;
+    const name = words[record + RECORD.NAME]!;
     this.nameAt = name === 0 ? 0 : this.at + 2 + name;
     this.at += 2 + length;
     return true;

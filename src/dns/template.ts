@@ -1,82 +1,122 @@
 /**
  * A record in the form in which it is copied into answers: everything after the owner name, names in
  * the RDATA cut where they reach the zone's apex, with room for a compression pointer to it. Only the
- * types of RFC 1035 are compressed (RFC 3597 §4).
+ * types of RFC 1035 are compressed (RFC 3597 §4). One object is filled anew for each record.
  */
 import { CLASS, TYPE } from './wire/codes.ts';
-import { isWithin, lowerName, nameLength } from './wire/name.ts';
-
-export interface Template {
-  /** Type, class, TTL, RDLENGTH, RDATA. */
-  readonly bytes: Uint8Array;
-  /** Where in `bytes` the two octets of each pointer to the apex go; at most two. */
-  readonly pointers: readonly number[];
-  /** Where in `bytes` the name that the record points at starts; 0: none. */
-  readonly nameAt: number;
-  /** That name, uncompressed and lower-cased; null: none. */
-  readonly full: Uint8Array | null;
-}
+import { nameLength } from './wire/name.ts';
+import { type NamePlace, namePlace, RDATA_MAX, rdataNames } from './wire/rdata.ts';
 
 /** Octets before the RDATA. */
 export const RECORD_HEADER = 10;
 
-/** How many names there are in the RDATA, after how many octets, and may they be compressed? */
-const NAMES: Readonly<Record<number, { at: number; count: number; compress: boolean }>> = {
-  [TYPE.NS]: { at: 0, count: 1, compress: true },
-  [TYPE.CNAME]: { at: 0, count: 1, compress: true },
-  [TYPE.PTR]: { at: 0, count: 1, compress: true },
-  [TYPE.SOA]: { at: 0, count: 2, compress: true },
-  [TYPE.MX]: { at: 2, count: 1, compress: true },
-  [TYPE.SRV]: { at: 6, count: 1, compress: false },
-};
+/** Types whose first name is a host that the asker will want the addresses of. */
+const HOSTS: ReadonlySet<number> = new Set([TYPE.NS, TYPE.MX, TYPE.SRV]);
 
-export function compileRecord(
-  type: number,
-  ttl_s: number,
-  rdata: Uint8Array,
-  apex: Uint8Array,
-): Template {
-  const names = NAMES[type];
-  if (!names) return assemble(type, ttl_s, rdata, [], 0, null);
-  const out: number[] = [];
-  const pointers: number[] = [];
-  let full: Uint8Array | null = null;
-  let at = names.at;
-  out.push(...rdata.subarray(0, at));
-  for (let i = 0; i < names.count; i++) {
-    const length = nameLength(rdata, at);
-    const name = rdata.subarray(at, at + length);
-    const lower = lowerName(name.slice());
-    full ??= length > 0 ? lower : null;
-    at += length;
-    // The root as apex is shorter than a pointer to it.
-    if (names.compress && length > 0 && apex.length > 2 && isWithin(lower, apex)) {
-      out.push(...name.subarray(0, length - apex.length));
-      pointers.push(RECORD_HEADER + out.length);
-      out.push(0, 0);
-    } else {
-      out.push(...name);
-    }
-  }
-  out.push(...rdata.subarray(at));
-  const nameAt = full ? RECORD_HEADER + names.at : 0;
-  return assemble(type, ttl_s, Uint8Array.from(out), pointers, nameAt, full);
+interface Names {
+  readonly place: NamePlace | null;
+  readonly compress: boolean;
 }
 
-function assemble(
-  type: number,
-  ttl_s: number,
-  rdata: Uint8Array,
-  pointers: readonly number[],
-  nameAt: number,
-  full: Uint8Array | null,
-): Template {
-  const bytes = new Uint8Array(RECORD_HEADER + rdata.length);
-  const view = new DataView(bytes.buffer);
-  view.setUint16(0, type);
-  view.setUint16(2, CLASS.IN);
-  view.setUint32(4, ttl_s);
-  view.setUint16(8, rdata.length);
-  bytes.set(rdata, RECORD_HEADER);
-  return { bytes, pointers, nameAt, full };
+export class Template {
+  /** Type, class, TTL, RDLENGTH, RDATA. */
+  readonly bytes = new Uint8Array(RECORD_HEADER + RDATA_MAX);
+  length = 0;
+  /** Where in `bytes` the two octets of each pointer to the apex go; 0: none. */
+  pointerA = 0;
+  pointerB = 0;
+  /** Where in `bytes` the name that the record points at starts; 0: none. */
+  nameAt = 0;
+  /** That name, uncompressed, in the source; -1: none. */
+  fullAt = -1;
+  fullLength = 0;
+  /** The addresses of that name belong in the additional section. */
+  host = false;
+  readonly #apex: Uint8Array;
+  readonly #names = new Map<number, Names>();
+
+  constructor(apex: Uint8Array) {
+    this.#apex = apex;
+  }
+
+  /** Takes the record with the RDATA at `source[at…at + length]`, names in it uncompressed. */
+  compile(type: number, ttl_s: number, source: Uint8Array, at: number, length: number): void {
+    const { place, compress } = this.#namesOf(type);
+    this.length = RECORD_HEADER;
+    this.pointerA = 0;
+    this.pointerB = 0;
+    this.nameAt = 0;
+    this.fullAt = -1;
+    this.host = HOSTS.has(type);
+    const end = at + length;
+    let from = at;
+    if (place && place.offset < length) {
+      this.#copy(source, from, from + place.offset);
+      from += place.offset;
+      for (let i = 0; i < place.count; i++) {
+        const octets = nameLength(source, from, end);
+        if (octets === 0) break;
+        this.#name(source, from, octets, compress);
+        from += octets;
+      }
+    }
+    this.#copy(source, from, end);
+    this.#head(type, ttl_s);
+  }
+
+  #name(source: Uint8Array, from: number, octets: number, compress: boolean): void {
+    if (this.fullAt < 0) {
+      this.fullAt = from;
+      this.fullLength = octets;
+      this.nameAt = this.length;
+    }
+    // The root as apex is shorter than a pointer to it.
+    const room = compress && this.#apex.length > 2;
+    const tail = room ? apexWithin(source, from, octets, this.#apex) : -1;
+    this.#copy(source, from, tail < 0 ? from + octets : tail);
+    if (tail < 0) return;
+    if (this.pointerA === 0) this.pointerA = this.length;
+    else this.pointerB = this.length;
+    this.bytes[this.length++] = 0;
+    this.bytes[this.length++] = 0;
+  }
+
+  #copy(source: Uint8Array, from: number, to: number): void {
+    for (let i = from; i < to; i++) this.bytes[this.length++] = source[i]!;
+  }
+
+  #head(type: number, ttl_s: number): void {
+    const { bytes } = this;
+    const rdlength = this.length - RECORD_HEADER;
+    bytes[0] = type >> 8;
+    bytes[1] = type;
+    bytes[2] = 0;
+    bytes[3] = CLASS.IN;
+    for (let i = 0; i < 4; i++) bytes[4 + i] = ttl_s >>> (24 - 8 * i);
+    bytes[8] = rdlength >> 8;
+    bytes[9] = rdlength;
+  }
+
+  #namesOf(type: number): Names {
+    let names = this.#names.get(type);
+    if (!names) {
+      names = { place: namePlace(type), compress: rdataNames(type) !== null };
+      this.#names.set(type, names);
+    }
+    return names;
+  }
+}
+
+/** Where in `source` the tail of the name at `from` that is the apex begins; -1: outside the zone. */
+function apexWithin(source: Uint8Array, from: number, octets: number, apex: Uint8Array): number {
+  const end = from + octets;
+  let at = from;
+  while (end - at > apex.length) at += source[at]! + 1;
+  if (end - at !== apex.length) return -1;
+  for (let i = 0; i < apex.length; i++) {
+    const octet = source[at + i]!;
+    // RFC 4343: ASCII case does not count; a length octet is never in the range of letters.
+    if ((octet >= 65 && octet <= 90 ? octet + 32 : octet) !== apex[i]) return -1;
+  }
+  return at;
 }

@@ -1,4 +1,4 @@
-/** The records of one zone as its zone file gave them, in columns that threads can share. */
+/** One zone: its records as the zone file gave them, and the image that answers are made from. */
 
 /**
  * Row i of each column is the i-th record, in the order of the files. The columns may lie in shared
@@ -22,4 +22,18 @@ export interface ZoneRecords {
   readonly column: Uint16Array;
   /** The zone file and what it includes, relative to the deployment's directory. */
   readonly files: readonly string[];
+}
+
+/**
+ * A zone as it is answered from: built whole and never changed, in shared memory, so that all
+ * threads read one copy without a lock. The layout is told in src/dns/image.ts.
+ */
+export interface ZoneImage {
+  /** Names and records; `bytes` and `words` are views of the same memory. */
+  readonly bytes: Uint8Array;
+  readonly words: Int32Array;
+  /** Hash table of the names. Its length is a power of two. */
+  readonly slots: Int32Array;
+  /** The bits of a slot that say where the node is; the others are those bits of the name's hash. */
+  readonly nodeMask: number;
 }

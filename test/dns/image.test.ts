@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { FOUND, locate, NameKey, NODE, Place } from '../../src/dns/image.ts';
-import { buildImage } from '../../src/dns/image-build.ts';
+import { NameKey, nameOf } from '../../src/dns/image.ts';
 import { TYPE } from '../../src/dns/wire/codes.ts';
 import { formatName, wireName } from '../../src/dns/wire/name.ts';
+import { FOUND, locate, Place } from '../../src/dns/zone-table.ts';
 import type { ZoneRecord } from '../../src/model/config.ts';
 import { record, testConfig } from '../support/config.ts';
+import { snapshotOf } from '../support/dns-zone.ts';
 
 const label = fc.constantFrom('a', 'b', 'c', '*');
 const names = fc.array(label, { maxLength: 4 }).map((labels) => [...labels, 'test'].join('.'));
@@ -54,7 +55,7 @@ test('every name is found where RFC 1034 and RFC 4592 say', () => {
         all
           .filter(([owner]) => below(owner, zone))
           .map(([owner, type]) => record(owner, type, Uint8Array.of(0)));
-      const image = buildImage(
+      const { zones: table } = snapshotOf(
         testConfig({
           services: [],
           zones: zones.map((origin) => ({
@@ -68,11 +69,11 @@ test('every name is found where RFC 1034 and RFC 4592 say', () => {
       for (const name of [...asked, ...all.map(([owner]) => owner), 'other.example']) {
         const wire = wireName(name);
         assert.equal(key.take(wire, 0, wire.length), wire.length);
-        locate(image, key, false, place);
+        locate(table, key, false, place);
         const found = Object.entries(FOUND).find(([, value]) => value === place.found)![0];
-        const at = image.nodes[place.node * NODE.STRIDE + NODE.NAME_AT];
-        const seen =
-          place.node < 0 ? found : `${found} ${formatName(image.bytes, at).slice(0, -1)}`;
+        const bytes = table.zones[place.zone]?.image.bytes ?? wire;
+        const at = nameOf(place.node);
+        const seen = place.node < 0 ? found : `${found} ${formatName(bytes, at).slice(0, -1)}`;
         assert.equal(seen, model(zones, all, name), name);
       }
     }),

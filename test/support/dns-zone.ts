@@ -8,7 +8,7 @@ import {
   TRANSPORT,
   type Transport,
 } from '../../src/dns/respond.ts';
-import { makeSnapshot } from '../../src/dns/snapshot.ts';
+import { makeSnapshot, type Snapshot } from '../../src/dns/snapshot.ts';
 import { TYPE } from '../../src/dns/wire/codes.ts';
 import { wireName } from '../../src/dns/wire/name.ts';
 import { buildGeoMap } from '../../src/geo/build.ts';
@@ -124,6 +124,11 @@ export function geoOf(config: Config): GeoMap {
   return built.value;
 }
 
+/** What the server answers from; no endpoint is eligible unless `health` says so. */
+export function snapshotOf(config: Config, health = new HealthWriter(config.endpoints)): Snapshot {
+  return makeSnapshot(config, geoOf(config), health.buffer, 1232);
+}
+
 export interface Door {
   readonly health: HealthWriter;
   readonly counters: ReturnType<typeof dnsCounters>;
@@ -140,8 +145,7 @@ export function openDoor(config = zoneConfig()): Door {
   const health = new HealthWriter(config.endpoints);
   health.apply(planOf(config, () => true));
   const counters = dnsCounters();
-  const snapshot = makeSnapshot(config, geoOf(config), health.buffer, 1232);
-  const responder = new Responder(snapshot, 1, counters);
+  const responder = new Responder(snapshotOf(config, health), 1, counters);
   const out = new Uint8Array(TCP_MAX);
   const raw: Door['raw'] = (packet, options = {}) => {
     const client = parseAddress(options.client ?? '192.0.2.1')!;
