@@ -1,7 +1,11 @@
 /** What a deployment may hold at most. Beyond these a file is a mistake, or an attack on a loader. */
 
 export const YAML_BYTES_MAX = 4 * 1024 * 1024;
-export const ZONE_BYTES_MAX = 64 * 1024 * 1024;
+/** A zone's file, and all of them where it includes others. */
+export const ZONE_BYTES_MAX = 1024 ** 3;
+export const RECORDS_MAX = 10_000_000;
+/** Names and rdata of one zone's records in wire form. */
+export const ZONE_DATA_BYTES_MAX = 2 * 1024 ** 3 - 1;
 export const SECRET_BYTES_MAX = 4096;
 
 /** Problems told of one file, or of the references, at most: more is no mistake but another format. */

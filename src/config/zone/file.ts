@@ -1,120 +1,119 @@
 /**
  * Reads a zone file: the master file format of RFC 1035 §5 with $TTL (RFC 2308 §4), RFC 3597's
- * unknown types, and $GENERATE. All mistakes are collected; a zone comes out only if there is none.
- * Nothing outside the folder of zones is read, and every loop that a file could cause has a limit.
+ * unknown types, and $GENERATE. Out come all records that could be read, in columns, and all
+ * mistakes. Nothing outside the folder of zones is read, and every loop that a file could cause has
+ * a limit. Simple lines take the fast way, all others the general one, with the same outcome.
  */
-import { CLASS, isDataType, typeName, typeNumber } from '../../dns/wire/codes.ts';
-import { lowerName, parseName, wireName } from '../../dns/wire/name.ts';
+import { Buffer, isUtf8 } from 'node:buffer';
+import { lowerName, NAME_MAX, nameLength, parseName, wireName } from '../../dns/wire/name.ts';
 import { parseRdata } from '../../dns/wire/rdata.ts';
 import { parseSeconds } from '../../dns/wire/text.ts';
 import type { Zone } from '../../model/config.ts';
-import { parseAddress } from '../../net/ip.ts';
+import type { ZoneRecords } from '../../model/zone.ts';
+import { PROBLEMS_MAX, RECORDS_MAX, ZONE_BYTES_MAX, ZONE_DATA_BYTES_MAX } from '../limits.ts';
 import type { Problem } from '../problem.ts';
 import { checkZone, nameKey, type PlacedRecord, type Unsure } from './check.ts';
+import { ZoneColumns } from './columns.ts';
+import { FastLines } from './fast.ts';
 import { expandGenerated, parseGenerateRange } from './generate.ts';
-import type { ReadInclude } from './include.ts';
-import { type Entry, type Place, ZoneLexer, type ZoneToken } from './lexer.ts';
+import type { ReadInclude, ZoneBytes } from './include.ts';
+import { type Entry, NEWLINE, type Place, ZoneLexer, type ZoneToken } from './lexer.ts';
+import { badTtl, endOf, parseHead } from './record.ts';
+import { type ImpliedTtl, type Scope, TTL_MAX_S } from './scope.ts';
 
-export const PROBLEMS_MAX = 100;
-export const RECORDS_MAX = 1_000_000;
 /** $INCLUDE inside $INCLUDE, and how many in total. */
 export const INCLUDE_DEPTH_MAX = 8;
 export const INCLUDES_MAX = 1_000;
-/** RFC 2181 §8. */
-export const TTL_MAX_S = 0x7fffffff;
 
-export interface ZoneSource {
-  /** Name for problems. */
-  readonly file: string;
-  readonly text: string;
+export interface ZoneSource extends ZoneBytes {
   /** The zone's name, lower-case, without the trailing dot. */
   readonly origin: string;
   /** Reads what $INCLUDE names; see zoneFolder(). */
   readonly readInclude: ReadInclude;
-  /** Health-aware names, which have addresses though the file does not say so; form as origin. */
-  readonly services: readonly string[];
 }
 
-export interface ZoneOutcome {
-  /** Null if there is any problem. */
-  readonly zone: Zone | null;
-  /** In the order of the files and lines. */
+export interface ReadOptions {
+  /** False: every line goes the general way. Slow; for comparing the two. */
+  readonly fast?: boolean;
+  readonly records_max?: number;
+}
+
+export interface ZoneRead {
+  /** All that could be read; complete if there is no problem. */
+  readonly records: ZoneRecords;
+  /** In the order of reading, at most PROBLEMS_MAX. */
   readonly problems: readonly Problem[];
+  /** Whether the name, as nameKey(), may have records that could not be read. */
+  readonly unsure: Unsure;
 }
 
-export function readZoneFile(source: ZoneSource): ZoneOutcome {
-  const reader = new ZoneReader(source);
-  const { origin, file } = source;
-  reader.readText({ file, text: source.text, origin: wireName(origin), depth: 0 });
-  const { records } = reader;
-  const found = checkZone({
-    origin: wireName(origin),
-    file,
-    records,
-    unsure: reader.unsure,
-    services: new Set(source.services.map((name) => nameKey(wireName(name)))),
-  });
-  const files = [...reader.files];
-  const problems = [...reader.problems, ...found].sort(
+/** Reads the records of a zone. Checks their syntax only; see check.ts. */
+export function readZoneRecords(source: ZoneSource, options: ReadOptions = {}): ZoneRead {
+  const reader = new ZoneReader(source, options);
+  reader.read(source, wireName(source.origin), 0);
+  const { unsure } = reader;
+  const problems = reader.problems.slice(0, PROBLEMS_MAX);
+  return { records: reader.records(), problems, unsure };
+}
+
+/** The problems of a zone in the order of its files and their lines. */
+export function inFileOrder(problems: readonly Problem[], files: readonly string[]): Problem[] {
+  return problems.toSorted(
     (a, b) =>
       files.indexOf(a.file) - files.indexOf(b.file) || a.line - b.line || a.column - b.column,
   );
-  const zone = { origin, file, records: records.map(({ record }) => record), transfer: null };
-  return { zone: problems.length === 0 ? zone : null, problems: problems.slice(0, PROBLEMS_MAX) };
-}
-
-interface SourceText {
-  readonly file: string;
-  readonly text: string;
-  readonly origin: Uint8Array;
-  readonly depth: number;
-}
-
-/**
- * What $ORIGIN and the last owner are, within one file: $INCLUDE does not change them for the file
- * that has it (RFC 1035 §5.1). $TTL, of which no RFC says so, goes on behind the file, as in BIND.
- */
-interface Scope {
-  readonly file: string;
-  readonly depth: number;
-  origin: Uint8Array;
-  /** "broken" after an owner that could not be read: its other records are read, but not kept. */
-  owner: Uint8Array | 'none' | 'broken';
-}
-
-/** What stands between the owner and the rdata. */
-interface RecordHead {
-  readonly type: number;
-  readonly ttl_s: number;
-  /** Index of the first word of the rdata. */
-  readonly next: number;
 }
 
 class ZoneReader {
-  readonly records: PlacedRecord[] = [];
   readonly problems: Problem[] = [];
+  readonly #options: ReadOptions;
+  readonly #readInclude: ReadInclude;
+  readonly #columns: ZoneColumns;
+  readonly #records_max: number;
   /** In the order of reading. */
-  readonly files = new Set<string>();
+  readonly #files: string[] = [];
+  readonly #ttl: ImpliedTtl = { default_s: null, last_s: null };
   /** Names with records that could not be read. */
   readonly #broken = new Set<string>();
   #allUnsure = false;
-  readonly #readInclude: ReadInclude;
+  #tooLarge = false;
   #includes = 0;
-  #defaultTtl_s: number | null = null;
-  #lastTtl_s: number | null = null;
+  /** Of all files. */
+  #octets: number;
 
-  constructor(source: ZoneSource) {
-    this.#readInclude = source.readInclude;
+  constructor({ bytes, readInclude }: ZoneSource, options: ReadOptions) {
+    this.#options = options;
+    this.#readInclude = readInclude;
+    this.#octets = bytes.length;
+    this.#records_max = options.records_max ?? RECORDS_MAX;
+    this.#columns = new ZoneColumns(bytes.length, {
+      records_max: this.#records_max,
+      octets_max: ZONE_DATA_BYTES_MAX,
+    });
   }
 
-  /** Whether the name may have records that are not in `records`. */
   readonly unsure: Unsure = (key) => this.#allUnsure || this.#broken.has(key);
 
-  readText({ file, text, origin, depth }: SourceText): void {
-    this.files.add(file);
-    const scope: Scope = { file, depth, origin, owner: 'none' };
-    const lexer = new ZoneLexer(text);
-    for (let entry = lexer.next(); entry && !this.#full(); entry = lexer.next()) {
+  records(): ZoneRecords {
+    return this.#columns.records(this.#files);
+  }
+
+  read({ file, bytes }: ZoneBytes, origin: Uint8Array, depth: number): void {
+    if (!this.#files.includes(file)) this.#files.push(file);
+    const fileIndex = this.#files.indexOf(file);
+    const scope: Scope = { file, fileIndex, depth, origin, owner: 'none' };
+    if (!isUtf8(bytes)) {
+      this.#allUnsure = true;
+      const place = { line: lineNotUtf8(bytes), column: 1 };
+      this.#problem(scope, place, 'the line is not UTF-8: save the file in that encoding');
+      return;
+    }
+    const lexer = new ZoneLexer(bytes);
+    const fast = new FastLines(bytes, this.#columns, this.#ttl);
+    while (!this.#full()) {
+      if (this.#options.fast !== false) fast.read(scope, lexer);
+      const entry = lexer.next();
+      if (!entry) return;
       if (entry.problem) {
         this.#allUnsure = true;
         this.#problem(scope, entry.problem, entry.problem.message);
@@ -122,15 +121,15 @@ class ZoneReader {
         this.#entry(scope, entry);
       }
     }
-    if (this.#full()) this.#allUnsure = true;
+    this.#allUnsure = true;
   }
 
   #full(): boolean {
-    return this.problems.length >= PROBLEMS_MAX || this.records.length >= RECORDS_MAX;
+    return this.#tooLarge || this.problems.length >= PROBLEMS_MAX;
   }
 
-  #problem(scope: Scope, { line, column }: Place, message: string): void {
-    this.problems.push({ file: scope.file, line, column, message });
+  #problem({ file }: Scope, { line, column }: Place, message: string): void {
+    this.problems.push({ file, line, column, message });
   }
 
   #entry(scope: Scope, { tokens, blank }: Entry): void {
@@ -163,9 +162,9 @@ class ZoneReader {
   }
 
   #setTtl(scope: Scope, token: ZoneToken): void {
-    this.#defaultTtl_s = parseSeconds(token.text, TTL_MAX_S);
-    if (this.#defaultTtl_s !== null) return;
-    this.#defaultTtl_s = 0; // so that not every record complains as well
+    this.#ttl.default_s = parseSeconds(token.text, TTL_MAX_S);
+    if (this.#ttl.default_s !== null) return;
+    this.#ttl.default_s = 0; // so that not every record complains as well
     this.#problem(scope, token, badTtl(token.text));
   }
 
@@ -179,11 +178,13 @@ class ZoneReader {
       return;
     }
     const read = this.#readInclude(path.text);
-    if (!read.ok) {
+    this.#octets += read.ok ? read.value.bytes.length : 0;
+    if (!read.ok || this.#octets > ZONE_BYTES_MAX) {
       this.#allUnsure = true;
-      this.#problem(scope, path, read.error);
+      const tooMuch = `with this file the zone has more than ${ZONE_BYTES_MAX} octets of text`;
+      this.#problem(scope, path, read.ok ? tooMuch : read.error);
     } else if (from) {
-      this.readText({ ...read.value, origin: from, depth: scope.depth + 1 });
+      this.read(read.value, from, scope.depth + 1);
     }
   }
 
@@ -197,7 +198,7 @@ class ZoneReader {
     const { start, stop, step } = range.value;
     const { owner } = scope;
     const problemsBefore = this.problems.length;
-    for (let counter = start; counter <= stop && !this.#full(); counter += step) {
+    for (let counter = start; counter <= stop; counter += step) {
       const tokens: ZoneToken[] = [];
       for (const token of template) {
         const text = expandGenerated(token.text, counter);
@@ -224,8 +225,11 @@ class ZoneReader {
 
   #record(scope: Scope, tokens: readonly ZoneToken[], blank: boolean): void {
     const first = tokens[0]!;
+    const columns = this.#columns;
+    if (!this.#hasRoom(scope, first, NAME_MAX)) return;
     if (!blank) {
-      scope.owner = this.#name(scope, first) ?? 'broken';
+      const name = this.#name(scope, first);
+      scope.owner = name ? columns.ownerFrom(columns.write(name)) : 'broken';
     } else if (scope.owner === 'none') {
       scope.owner = 'broken';
       this.#allUnsure = true;
@@ -234,80 +238,53 @@ class ZoneReader {
     }
     const { owner } = scope;
     const problemsBefore = this.problems.length;
-    const head = this.#head(scope, tokens, blank ? 0 : 1);
-    const rdata = head && this.#rdata(scope, tokens, head);
+    const tell = (place: Place, message: string): void => this.#problem(scope, place, message);
+    const head = parseHead(tokens, blank ? 0 : 1, tell);
+    const ttl_s = head && this.#impliedTtl(scope, first, head.ttl_s);
+    const rdata = head && this.#rdata(scope, tokens, head.type, head.next);
     if (typeof owner === 'string') return;
     if (this.problems.length > problemsBefore) {
-      this.#broken.add(nameKey(owner));
-    } else if (head && rdata) {
-      const { type, ttl_s } = head;
-      const record = { owner, type, ttl_s, rdata, line: first.line };
-      this.records.push({ record, file: scope.file, column: first.column });
-      if (this.records.length === RECORDS_MAX) {
-        this.#problem(scope, first, `a zone of more than ${RECORDS_MAX} records`);
-      }
+      this.#broken.add(nameKey(columns.ownerAt(owner)));
+    } else if (rdata && this.#hasRoom(scope, first, rdata.length)) {
+      const rdataAt = columns.write(rdata);
+      const { line, column } = first;
+      columns.push(owner, head.type, ttl_s ?? 0, rdataAt, scope.fileIndex, line, column);
     }
   }
 
-  #rdata(scope: Scope, tokens: readonly ZoneToken[], head: RecordHead): Uint8Array | null {
-    const rdata = parseRdata(head.type, tokens.slice(head.next), scope.origin);
+  #rdata(
+    scope: Scope,
+    tokens: readonly ZoneToken[],
+    type: number,
+    start: number,
+  ): Uint8Array | null {
+    const rdata = parseRdata(type, tokens.slice(start), scope.origin);
     if (rdata.ok) return rdata.value;
     const { word, message } = rdata.error;
-    this.#problem(scope, tokens[head.next + word] ?? endOf(tokens.at(-1)!), message);
+    this.#problem(scope, tokens[start + word] ?? endOf(tokens.at(-1)!), message);
     return null;
   }
 
-  /** RFC 1035 §5.1: TTL and class may be left out, and may come in either order. */
-  #head(scope: Scope, tokens: readonly ZoneToken[], start: number): RecordHead | null {
-    let ttl_s: number | null = null;
-    let classSeen = false;
-    let next = start;
-    for (; next < tokens.length; next++) {
-      const token = tokens[next]!;
-      const klass = classSeen ? null : classOf(token.text);
-      if (ttl_s === null && /^[0-9]/.test(token.text)) {
-        ttl_s = parseSeconds(token.text, TTL_MAX_S);
-        if (ttl_s === null) {
-          this.#problem(scope, token, untypedAddress(token.text) ?? badTtl(token.text));
-          return null;
-        }
-      } else if (klass !== null) {
-        classSeen = true;
-        if (klass !== CLASS.IN) {
-          this.#problem(
-            scope,
-            token,
-            `class ${token.text} is not served: write IN or leave it out`,
-          );
-        }
-      } else {
-        break;
-      }
-    }
-    const token = tokens[next];
-    if (!token) {
-      this.#problem(scope, endOf(tokens.at(-1)!), 'the record type and its data are missing');
-      return null;
-    }
-    const type = token.quoted ? null : typeNumber(token.text);
-    if (type === null || !isDataType(type)) {
-      this.#problem(scope, token, badType(token, type));
-      return null;
-    }
-    return { type, ttl_s: this.#ttl(scope, tokens[0]!, ttl_s), next: next + 1 };
-  }
-
-  /**
-   * RFC 2308 §4: $TTL where the record says nothing. Without any $TTL, RFC 1035 §5.1: the last TTL
-   * that was stated.
-   */
-  #ttl(scope: Scope, place: Place, stated_s: number | null): number {
-    if (stated_s !== null) this.#lastTtl_s = stated_s;
-    const ttl_s = stated_s ?? this.#defaultTtl_s ?? this.#lastTtl_s;
+  #impliedTtl(scope: Scope, place: Place, stated_s: number | null): number {
+    const implied = this.#ttl;
+    if (stated_s !== null) implied.last_s = stated_s;
+    const ttl_s = stated_s ?? implied.default_s ?? implied.last_s;
     if (ttl_s !== null) return ttl_s;
-    this.#lastTtl_s = 0; // said once, not for every record
+    implied.last_s = 0; // said once, not for every record
     this.#problem(scope, place, 'no TTL: write e.g. "$TTL 1h" above the first record');
     return 0;
+  }
+
+  /** False after telling that the zone is too large; reading ends then. */
+  #hasRoom(scope: Scope, place: Place, octets: number): boolean {
+    if (this.#columns.hasRoom(octets)) return true;
+    this.#tooLarge = true;
+    const limit =
+      this.#columns.count >= this.#records_max
+        ? `${this.#records_max} records`
+        : `${ZONE_DATA_BYTES_MAX} octets of names and data`;
+    this.#problem(scope, place, `a zone of more than ${limit}`);
+    return false;
   }
 }
 
@@ -319,38 +296,59 @@ const DIRECTIVES: ReadonlyMap<string, { min: number; max: number; wants: string 
   ['$GENERATE', { min: 4, max: Number.POSITIVE_INFINITY, wants: 'range, owner, type and data' }],
 ]);
 
-const endOf = ({ line, column, text, quoted }: ZoneToken): Place => ({
-  line,
-  column: column + text.length + (quoted ? 2 : 0),
-});
-
-const badTtl = (text: string): string =>
-  `"${text}" is not a TTL: write seconds (0–${TTL_MAX_S}) or e.g. 1h30m`;
-
-/** The commonest slip: "www 192.0.2.1". */
-function untypedAddress(text: string): string | null {
-  const address = parseAddress(text);
-  const type = address?.length === 4 ? 'A' : 'AAAA';
-  return address && `the record type is missing: write ${type} before ${text}`;
+/** The first line that is not UTF-8, in a text of which some line is not. */
+function lineNotUtf8(text: Uint8Array): number {
+  let line = 1;
+  for (let at = 0; ; line++) {
+    const newline = text.indexOf(NEWLINE, at);
+    const end = newline < 0 ? text.length : newline;
+    if (end === text.length || !isUtf8(text.subarray(at, end))) return line;
+    at = end + 1;
+  }
 }
 
-function badType(token: ZoneToken, type: number | null): string {
-  if (type !== null) return `${typeName(type)} exists in queries only and cannot be zone data`;
-  if (/^[0-9]/.test(token.text)) return `"${token.text}" is a second TTL: write the type here`;
-  if (classOf(token.text) !== null) return `"${token.text}" is a second class: write the type here`;
-  const slip = untypedAddress(token.text);
-  return (
-    slip ?? `"${token.text}" is not a record type (an unknown one is written TYPE123, RFC 3597)`
-  );
+export interface ZoneFileSource extends Omit<ZoneSource, 'bytes'> {
+  readonly text: string;
+  /** Health-aware names, which have addresses though the file does not say so; form as origin. */
+  readonly services: readonly string[];
 }
 
-/** The number of a class's name, also as CLASS32 (RFC 3597 §5); null if it is none. */
-function classOf(text: string): number | null {
-  const upper = text.toUpperCase();
-  if (upper === 'IN') return CLASS.IN;
-  if (upper === 'CH' || upper === 'NONE' || upper === 'ANY') return CLASS[upper];
-  if (upper === 'HS') return 4;
-  if (upper === 'CS') return 2;
-  const generic = /^CLASS([0-9]{1,5})$/.exec(upper);
-  return generic ? Number(generic[1]) : null;
+export interface ZoneOutcome {
+  /** Null if there is any problem. */
+  readonly zone: Zone | null;
+  /** In the order of the files and lines. */
+  readonly problems: readonly Problem[];
+}
+
+/** A zone file's records as objects, and checked. */
+export function readZoneFile(source: ZoneFileSource): ZoneOutcome {
+  const { origin, file } = source;
+  const read = readZoneRecords({ ...source, bytes: Buffer.from(source.text) });
+  const placed = placedRecords(read.records);
+  const found = checkZone({
+    origin: wireName(origin),
+    file,
+    records: placed,
+    unsure: read.unsure,
+    services: new Set(source.services.map((name) => nameKey(wireName(name)))),
+  });
+  const problems = inFileOrder([...read.problems, ...found], read.records.files);
+  const zone = { origin, file, records: placed.map(({ record }) => record), transfer: null };
+  return { zone: problems.length === 0 ? zone : null, problems: problems.slice(0, PROBLEMS_MAX) };
+}
+
+function placedRecords(columns: ZoneRecords): PlacedRecord[] {
+  const { count, bytes, files } = columns;
+  return Array.from({ length: count }, (_, row) => {
+    const ownerAt = columns.ownerAt[row]!;
+    const rdataAt = columns.rdataAt[row]!;
+    const record = {
+      owner: bytes.subarray(ownerAt, ownerAt + nameLength(bytes, ownerAt)),
+      type: columns.type[row]!,
+      ttl_s: columns.ttl_s[row]!,
+      rdata: bytes.subarray(rdataAt, rdataAt + columns.rdataLength[row]!),
+      line: columns.line[row]!,
+    };
+    return { record, file: files[columns.file[row]!]!, column: columns.column[row]! };
+  });
 }

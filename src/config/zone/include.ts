@@ -6,17 +6,17 @@
 import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { isAbsolute, join, sep } from 'node:path';
 import { err, ok, type Result } from '../../base/result.ts';
+import { ZONE_BYTES_MAX } from '../limits.ts';
 
-export interface ZoneText {
+export interface ZoneBytes {
   /** Name for problems. */
   readonly file: string;
-  readonly text: string;
+  /** Its text, as it is stored. */
+  readonly bytes: Uint8Array;
 }
 
-/** The text of an included file, or why it may or can not be read. */
-export type ReadInclude = (path: string) => Result<ZoneText, string>;
-
-export const ZONE_FILE_OCTETS_MAX = 64 * 1024 * 1024;
+/** The octets of an included file, or why it may or can not be read. */
+export type ReadInclude = (path: string) => Result<ZoneBytes, string>;
 
 /** A reader of the files below `folder`, which problems then name as `folder/path`. */
 export function zoneFolder(folder: string): ReadInclude {
@@ -32,11 +32,10 @@ export function zoneFolder(folder: string): ReadInclude {
       }
       const status = statSync(real);
       if (!status.isFile()) return err(`"${path}" is not a file`);
-      if (status.size > ZONE_FILE_OCTETS_MAX) {
-        return err(`"${path}" has more than ${ZONE_FILE_OCTETS_MAX} octets`);
+      if (status.size > ZONE_BYTES_MAX) {
+        return err(`"${path}" has more than ${ZONE_BYTES_MAX} octets`);
       }
-      const text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(real));
-      return ok({ file, text });
+      return ok({ file, bytes: readFileSync(real) });
     } catch (error) {
       return err(`"${path}" cannot be read: ${reason(error)}`);
     }
@@ -45,7 +44,6 @@ export function zoneFolder(folder: string): ReadInclude {
 
 function reason(error: unknown): string {
   const code = (error as NodeJS.ErrnoException).code;
-  if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') return 'it is not UTF-8 text';
   if (code === 'ENOENT') return 'no such file in the folder of zones';
   return code ?? String(error);
 }

@@ -1,8 +1,10 @@
 /**
- * Cuts the text of a zone file into entries (RFC 1035 §5.1): one directive or record each, with
+ * Cuts the octets of a zone file into entries (RFC 1035 §5.1): one directive or record each, with
  * comments, parentheses and quotes resolved, and the place of each word kept. An entry that cannot
- * be cut is handed out with its problem, and reading goes on behind it.
+ * be cut is handed out with its problem, and reading goes on behind it. The octets are UTF-8, whose
+ * characters outside ASCII contain no octet that has a meaning here.
  */
+import { Buffer } from 'node:buffer';
 import type { Token } from '../../dns/wire/text.ts';
 
 /** Line and column count from 1; columns in UTF-16 units. */
@@ -21,18 +23,21 @@ export interface Entry {
   readonly problem: (Place & { readonly message: string }) | null;
 }
 
-const TAB = 9;
-const NEWLINE = 10;
-const RETURN = 13;
-const SPACE = 32;
-const QUOTE = 34;
-const OPEN = 40;
-const CLOSE = 41;
-const SEMICOLON = 59;
-const BACKSLASH = 92;
-const BYTE_ORDER_MARK = 0xfeff;
+export const TAB = 9;
+export const NEWLINE = 10;
+export const RETURN = 13;
+export const SPACE = 32;
+export const QUOTE = 34;
+export const OPEN = 40;
+export const CLOSE = 41;
+export const SEMICOLON = 59;
+export const BACKSLASH = 92;
+const EQUALS = 61;
+/** Stands for the octet behind the last one. */
+const END = -1;
+const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
 
-/** Ends a word: white space, or a character with a meaning of its own. NaN is the end of the text. */
+/** Ends a word: white space, or a character with a meaning of its own. */
 function endsWord(code: number): boolean {
   return code <= SPACE
     ? code === SPACE || code === TAB || code === NEWLINE || code === RETURN
@@ -44,16 +49,34 @@ interface OpenParenthesis extends Place {
 }
 
 export class ZoneLexer {
-  readonly #text: string;
+  readonly #text: Buffer;
   #at: number;
   #line = 1;
-  /** Offset of the first character of the line. */
-  #lineStart = 0;
+  /** UTF-16 units of the line before #countedAt: places are asked for from left to right. */
+  #counted = 0;
+  #countedAt: number;
 
-  constructor(text: string) {
-    this.#text = text;
-    this.#at = text.charCodeAt(0) === BYTE_ORDER_MARK ? 1 : 0;
-    this.#lineStart = this.#at;
+  constructor(text: Uint8Array) {
+    this.#text = Buffer.from(text.buffer, text.byteOffset, text.length);
+    this.#at = BYTE_ORDER_MARK.every((octet, i) => text[i] === octet) ? 3 : 0;
+    this.#countedAt = this.#at;
+  }
+
+  /** Between two entries: offset of the line that is read next. */
+  get at(): number {
+    return this.#at;
+  }
+
+  get line(): number {
+    return this.#line;
+  }
+
+  /** Goes on at another line, which begins at offset `at`. */
+  skipTo(at: number, line: number): void {
+    this.#at = at;
+    this.#line = line;
+    this.#counted = 0;
+    this.#countedAt = at;
   }
 
   /** The next entry that is not empty; null at the end of the text. */
@@ -65,19 +88,23 @@ export class ZoneLexer {
     return null;
   }
 
+  #code(at: number): number {
+    return at < this.#text.length ? this.#text[at]! : END;
+  }
+
   #entry(): Entry {
-    const first = this.#text.charCodeAt(this.#at);
+    const first = this.#code(this.#at);
     const blank = first === SPACE || first === TAB;
     const tokens: ZoneToken[] = [];
     let open: OpenParenthesis | null = null;
     for (;;) {
-      const code = this.#text.charCodeAt(this.#at);
-      if (code === NEWLINE || Number.isNaN(code)) {
+      const code = this.#code(this.#at);
+      if (code === NEWLINE || code === END) {
         if (!open) {
           this.#newline();
           return { blank, tokens, problem: null };
         }
-        if (Number.isNaN(code)) return this.#unclosed(blank, tokens, open, 'the end of the file');
+        if (code === END) return this.#unclosed(blank, tokens, open, 'the end of the file');
         this.#newline();
       } else if (code === SPACE || code === TAB || code === RETURN) {
         this.#at++;
@@ -106,18 +133,21 @@ export class ZoneLexer {
     }
   }
 
+  /** In UTF-8 all octets but 10xxxxxx begin a character; from 1111xxxx on it takes two units. */
   #place(): Place {
-    return { line: this.#line, column: this.#at - this.#lineStart + 1 };
+    for (; this.#countedAt < this.#at; this.#countedAt++) {
+      const octet = this.#text[this.#countedAt]!;
+      if ((octet & 0xc0) !== 0x80) this.#counted += octet >= 0xf0 ? 2 : 1;
+    }
+    return { line: this.#line, column: this.#counted + 1 };
   }
 
   #newline(): void {
-    this.#at++;
-    this.#line++;
-    this.#lineStart = this.#at;
+    this.skipTo(this.#at + 1, this.#line + 1);
   }
 
   #toLineEnd(): void {
-    const end = this.#text.indexOf('\n', this.#at);
+    const end = this.#text.indexOf(NEWLINE, this.#at);
     this.#at = end < 0 ? this.#text.length : end;
   }
 
@@ -125,8 +155,7 @@ export class ZoneLexer {
   #toNextOwner(): void {
     while (this.#at < this.#text.length) {
       this.#toLineEnd();
-      const next = this.#text.charCodeAt(this.#at + 1);
-      if (!endsWord(next)) return;
+      if (!endsWord(this.#code(this.#at + 1))) return;
       this.#newline();
     }
   }
@@ -137,9 +166,7 @@ export class ZoneLexer {
     open: OpenParenthesis,
     before: string,
   ): Entry {
-    this.#at = open.at;
-    this.#line = open.line;
-    this.#lineStart = open.at - open.column + 1;
+    this.skipTo(open.at, open.line);
     this.#toNextOwner();
     const message = `a "(" that is not closed before ${before}: add ")" where the record ends`;
     return this.#broken(blank, tokens, open, message);
@@ -156,32 +183,57 @@ export class ZoneLexer {
     return { blank, tokens, problem: { line, column, message } };
   }
 
-  #word(): ZoneToken {
-    const place = this.#place();
+  /**
+   * A quote directly behind "=" belongs to the word, up to its closing quote, as in alpn="h2,h3"
+   * (RFC 9460 §2.1); the text keeps both. Null if the line ends before that; the place is then at
+   * the opening quote.
+   */
+  #word(): ZoneToken | null {
+    const { line, column } = this.#place();
     const start = this.#at;
     let at = start;
+    let before = END;
     for (;;) {
-      const code = this.#text.charCodeAt(at);
-      if (Number.isNaN(code) || endsWord(code)) break;
-      at += code === BACKSLASH && !(this.#text.charCodeAt(at + 1) < SPACE) ? 2 : 1;
+      const code = this.#code(at);
+      if (code === QUOTE && before === EQUALS) {
+        const close = this.#closingQuote(at);
+        if (close < 0) {
+          this.#at = at;
+          return null;
+        }
+        at = close + 1;
+        before = QUOTE;
+      } else if (code === END || endsWord(code)) {
+        break;
+      } else if (code === BACKSLASH && !(this.#code(at + 1) < SPACE)) {
+        at += 2;
+        before = BACKSLASH;
+      } else {
+        at++;
+        before = code;
+      }
     }
-    this.#at = Math.min(at, this.#text.length);
-    const { line, column } = place;
-    return { text: this.#text.slice(start, this.#at), quoted: false, line, column };
+    this.#at = at;
+    return { text: this.#text.toString('utf8', start, at), quoted: false, line, column };
   }
 
   /** Null if the line ends before the closing quote; the place stays at the opening one. */
   #quoted(): ZoneToken | null {
     const { line, column } = this.#place();
     const start = this.#at + 1;
-    for (let at = start; ; at++) {
-      const code = this.#text.charCodeAt(at);
-      if (Number.isNaN(code) || code === NEWLINE) return null;
-      if (code === QUOTE) {
-        this.#at = at + 1;
-        return { text: this.#text.slice(start, at), quoted: true, line, column };
-      }
-      if (code === BACKSLASH && this.#text.charCodeAt(at + 1) !== NEWLINE) at++;
+    const close = this.#closingQuote(this.#at);
+    if (close < 0) return null;
+    this.#at = close + 1;
+    return { text: this.#text.toString('utf8', start, close), quoted: true, line, column };
+  }
+
+  /** Where the quote that opens at `open` is closed; -1 if not on its line. */
+  #closingQuote(open: number): number {
+    for (let at = open + 1; ; at++) {
+      const code = this.#code(at);
+      if (code === QUOTE) return at;
+      if (code === END || code === NEWLINE) return -1;
+      if (code === BACKSLASH && this.#code(at + 1) !== NEWLINE) at++;
     }
   }
 }

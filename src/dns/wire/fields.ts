@@ -108,7 +108,7 @@ export const mailbox = (what: string): Field => ({
       : parseName(text, origin),
 });
 
-const STRING_MAX = 255;
+export const STRING_MAX = 255;
 
 function oneString(text: string): Result<Uint8Array, string> {
   const octets = unescapeText(text);

@@ -2,10 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { err, ok } from '../../../src/base/result.ts';
-import { PROBLEMS_MAX, readZoneFile, type ZoneOutcome } from '../../../src/config/zone/file.ts';
+import { PROBLEMS_MAX } from '../../../src/config/limits.ts';
+import { readZoneFile, type ZoneOutcome } from '../../../src/config/zone/file.ts';
+import type { ReadInclude } from '../../../src/config/zone/include.ts';
 import { typeName } from '../../../src/dns/wire/codes.ts';
 import { formatName } from '../../../src/dns/wire/name.ts';
 import { printRdata } from '../../../src/dns/wire/rdata.ts';
+import { readBothWays } from '../../support/zone-records.ts';
 
 const HEAD = `$TTL 1h
 @ SOA ns1 hostmaster 1 2h 15m 2w 1m
@@ -15,14 +18,14 @@ ns1 A 192.0.2.53
 const HEAD_LINES = 4;
 
 function read(text: string, includes: Record<string, string> = {}): ZoneOutcome {
-  return readZoneFile({
-    file: 'z',
-    text,
-    origin: 'example.com',
-    services: ['www.example.com'],
-    readInclude: (file) =>
-      includes[file] === undefined ? err(`no ${file}`) : ok({ file, text: includes[file] }),
-  });
+  const readInclude: ReadInclude = (file) => {
+    const included = includes[file];
+    return included === undefined ? err(`no ${file}`) : ok({ file, bytes: Buffer.from(included) });
+  };
+  const source = { file: 'z', origin: 'example.com', readInclude };
+  // A last line without an end is none for the fast way.
+  readBothWays({ ...source, bytes: Buffer.from(`${text}\n`) });
+  return readZoneFile({ ...source, text, services: ['www.example.com'] });
 }
 
 /** The records after HEAD as "owner ttl type rdata"; fails if the zone has problems. */

@@ -15,7 +15,6 @@ before(() => {
   writeFileSync(join(root, 'zones-other/a'), 'other');
   writeFileSync(join(root, 'zones/a'), 'text a');
   writeFileSync(join(root, 'zones/sub/b'), 'text b');
-  writeFileSync(join(root, 'zones/latin1'), Buffer.from([0x61, 0xe9]));
   symlinkSync('../secret', join(root, 'zones/link-out'));
   symlinkSync('..', join(root, 'zones/folder-out'));
   symlinkSync('../zones-other/a', join(root, 'zones/link-beside'));
@@ -29,11 +28,13 @@ after(() => {
 test('files below the folder of zones are read, links that stay inside too', () => {
   const zones = join(root, 'zones');
   const read = zoneFolder(zones);
-  assert.deepEqual(read('a'), { ok: true, value: { file: join(zones, 'a'), text: 'text a' } });
-  assert.deepEqual(read('./sub/b'), {
-    ok: true,
-    value: { file: join(zones, 'sub/b'), text: 'text b' },
-  });
+  const content = (path: string): string => {
+    const outcome = read(path);
+    assert.ok(outcome.ok);
+    return `${outcome.value.file}: ${Buffer.from(outcome.value.bytes)}`;
+  };
+  assert.equal(content('a'), `${join(zones, 'a')}: text a`);
+  assert.equal(content('./sub/b'), `${join(zones, 'sub/b')}: text b`);
   assert.ok(read('link-in').ok);
 });
 
@@ -54,5 +55,4 @@ test('nothing outside the folder is read, whichever way a path leads there', () 
   assert.match(refusal('sub'), /is not a file/);
   assert.match(refusal('a/b'), /cannot be read: ENOTDIR/);
   assert.match(refusal('a\0b'), /cannot be read/);
-  assert.match(refusal('latin1'), /not UTF-8/);
 });
