@@ -2,54 +2,20 @@
  * Services against the static records of their zones: a name's addresses come from one of them, and
  * a name that is delegated from neither. (A CNAME at a service is a problem of the zone file.)
  */
-import { TYPE } from '../dns/wire/codes.ts';
-import { isWithin, wireName } from '../dns/wire/name.ts';
-import type { Zone, ZoneRecord } from '../model/config.ts';
-import { nameOfFile, type TextFile } from './files.ts';
+import { nameOfFile } from './files.ts';
 import { isInZone, type SourceFiles, serviceName } from './names.ts';
 import type { Problem } from './problem.ts';
 import type { ServiceEntry } from './schema-services.ts';
-
-const key = (name: Uint8Array): string => Buffer.from(name).toString('latin1');
-
-/** A zone's records by owner, and its cuts (RFC 1034 §4.2.1). */
-class ZoneIndex {
-  readonly #byOwner = new Map<string, ZoneRecord[]>();
-  readonly #cuts: ZoneRecord[] = [];
-
-  constructor(zone: Zone) {
-    const apex = key(wireName(zone.origin));
-    for (const record of zone.records) {
-      const owner = key(record.owner);
-      const records = this.#byOwner.get(owner);
-      if (records) records.push(record);
-      else this.#byOwner.set(owner, [record]);
-      if (record.type === TYPE.NS && owner !== apex) this.#cuts.push(record);
-    }
-  }
-
-  /** Why a service cannot have `name`, with the line that is in its way; null if it can. */
-  conflict(name: Uint8Array): { readonly line: number; readonly what: string } | null {
-    const cut = this.#cuts.find((record) => isWithin(name, record.owner));
-    if (cut) return { line: cut.line, what: 'NS records give the name away to other servers' };
-    for (const record of this.#byOwner.get(key(name)) ?? []) {
-      const { line } = record;
-      if (record.type === TYPE.A || record.type === TYPE.AAAA) {
-        const type = record.type === TYPE.A ? 'an A' : 'an AAAA';
-        return { line, what: `the name has ${type} record` };
-      }
-    }
-    return null;
-  }
-}
+import type { ServiceConflict } from './zone/compile.ts';
+import type { ZonesRead } from './zones.ts';
 
 export function checkZones(
   files: SourceFiles,
-  texts: readonly TextFile[],
-  zones: readonly Zone[],
+  inFolder: readonly string[],
+  { zones, conflicts }: ZonesRead,
 ): Problem[] {
   const problems: Problem[] = [];
-  const zoneFiles = [...texts.map(({ file }) => file), ...files.unread];
+  const zoneFiles = [...inFolder, ...files.unread];
   const origins = zones.map(({ origin }) => origin);
   for (const file of files.services) {
     const origin = nameOfFile(file.file);
@@ -59,11 +25,9 @@ export function checkZones(
       problems.push(file.source.problem(['zone'], message));
       continue;
     }
-    const zone = zones.find((each) => each.origin === origin);
-    if (!zone) continue;
-    const index = new ZoneIndex(zone);
+    if (!origins.includes(origin)) continue;
     file.value?.services.forEach((service, i) => {
-      const message = misplaced(service, origin, origins) ?? conflictOf(service, zone, index);
+      const message = misplaced(service, origin, origins) ?? conflictOf(service, origin, conflicts);
       if (message) problems.push(file.source.problem(['services', i, 'name'], message));
     });
   }
@@ -91,9 +55,14 @@ function misplaced(
     : `the zone ${closer} holds the name: move the service to zones/${closer}.yaml`;
 }
 
-function conflictOf({ name }: ServiceEntry, zone: Zone, index: ZoneIndex): string | null {
-  const conflict = index.conflict(wireName(serviceName(name, zone.origin)));
-  if (!conflict) return null;
-  const place = `${zone.file}:${conflict.line}`;
-  return `${conflict.what} (${place}): remove the record, or the service`;
+function conflictOf(
+  { name }: ServiceEntry,
+  origin: string,
+  conflicts: readonly ServiceConflict[],
+): string | null {
+  const full = serviceName(name, origin);
+  const conflict = conflicts.find(({ service }) => service === full);
+  return conflict
+    ? `${conflict.what} (${conflict.place}): remove the record, or the service`
+    : null;
 }

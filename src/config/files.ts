@@ -2,11 +2,11 @@
  * The files of a deployment's directory, read whole, each within its limit: deployment.yaml,
  * sites/*.yaml, zones/*.yaml and zones/*.zone. Other files are left alone.
  */
-import { constants } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { type FileHandle, open, readdir } from 'node:fs/promises';
 import { basename, isAbsolute, join, resolve } from 'node:path';
 import { err, ok, type Result } from '../base/result.ts';
-import { SITES_MAX, YAML_BYTES_MAX, ZONE_BYTES_MAX, ZONES_MAX } from './limits.ts';
+import { SITES_MAX, YAML_BYTES_MAX, ZONES_MAX } from './limits.ts';
 import type { Problem } from './problem.ts';
 
 export interface TextFile {
@@ -19,7 +19,8 @@ export interface DeploymentTexts {
   readonly deployment: TextFile | null;
   readonly sites: readonly TextFile[];
   readonly services: readonly TextFile[];
-  readonly zones: readonly TextFile[];
+  /** Paths relative to the deployment's directory; see zones.ts for what is in them. */
+  readonly zones: readonly string[];
   /** Files that are there but could not be read: what they name is unknown, not missing. */
   readonly unread: readonly string[];
 }
@@ -75,6 +76,23 @@ export async function readText(path: string, bytes_max: number): Promise<Result<
   }
 }
 
+/** The octets of one file, which must be a regular file within `bytes_max`. */
+export function readBytes(path: string, bytes_max: number): Result<Uint8Array, string> {
+  try {
+    const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      const stat = fstatSync(file);
+      if (!stat.isFile()) return err(NO_FILE);
+      if (stat.size > bytes_max) return err(`larger than ${bytes_max} bytes: split it`);
+      return ok(readFileSync(file));
+    } finally {
+      closeSync(file);
+    }
+  } catch (error) {
+    return err(reasonOf(error));
+  }
+}
+
 /** Null if the file can be opened for reading, else what is wrong. */
 export async function whyUnreadable(path: string): Promise<string | null> {
   try {
@@ -116,8 +134,8 @@ class Reader {
     }
   }
 
-  async texts(folder: string, names: readonly string[], ending: string): Promise<TextFile[]> {
-    const bytes_max = ending === '.zone' ? ZONE_BYTES_MAX : YAML_BYTES_MAX;
+  /** The files of a folder with this ending, as far as that many are taken. */
+  files(folder: string, names: readonly string[], ending: string): string[] {
     const files_max = folder === 'sites' ? SITES_MAX : ZONES_MAX;
     const wanted = names.filter((name) => name.endsWith(ending) && !name.startsWith('.'));
     if (wanted.length > files_max) {
@@ -125,9 +143,13 @@ class Reader {
         at(folder, `more than ${files_max} *${ending} files: split the deployment`),
       );
     }
+    return wanted.slice(0, files_max).map((name) => `${folder}/${name}`);
+  }
+
+  async texts(folder: string, names: readonly string[]): Promise<TextFile[]> {
     const texts: TextFile[] = [];
-    for (const name of wanted.slice(0, files_max)) {
-      const text = await this.text(`${folder}/${name}`, bytes_max);
+    for (const file of this.files(folder, names, '.yaml')) {
+      const text = await this.text(file, YAML_BYTES_MAX);
       if (text) texts.push(text);
     }
     return texts;
@@ -152,12 +174,12 @@ export async function readDeployment(
   const inZones = await reader.folder('zones');
   reader.refuseYml('sites', inSites);
   reader.refuseYml('zones', inZones);
-  const sites = await reader.texts('sites', inSites, '.yaml');
+  const sites = await reader.texts('sites', inSites);
   if (!inSites.some((name) => name.endsWith('.yaml')) && !reader.unread.includes('sites')) {
     reader.problems.push(at('sites', 'no site: write sites/NAME.yaml for each site'));
   }
-  const services = await reader.texts('zones', inZones, '.yaml');
-  const zones = await reader.texts('zones', inZones, '.zone');
+  const services = await reader.texts('zones', inZones);
+  const zones = reader.files('zones', inZones, '.zone');
   const { unread, problems } = reader;
   return { texts: { deployment, sites, services, zones, unread }, problems };
 }

@@ -28,6 +28,7 @@ import { compareProblems, type Problem } from './problem.ts';
 import { deploymentSchema } from './schema-deployment.ts';
 import { servicesSchema } from './schema-services.ts';
 import { siteSchema } from './schema-site.ts';
+import { ZoneCache } from './zone/cache.ts';
 import { readZones } from './zones.ts';
 
 export interface LoadOptions {
@@ -38,6 +39,8 @@ export interface LoadOptions {
    * when a change is checked in CI. True by default.
    */
   readonly machineFiles?: boolean;
+  /** Zones read before: those that have not changed are taken from it. None by default. */
+  readonly zones?: ZoneCache;
 }
 
 class Loader {
@@ -122,10 +125,11 @@ export async function loadConfig(
   const names = collectNames(files);
   loader.problems.push(...checkReferences(files, names), ...checkValues(files));
   loader.problems.push(...checkPools(files));
-  const { zones, problems } = readZones(dir, read.texts.zones, names.of('service'));
-  loader.problems.push(...problems, ...checkZones(files, read.texts.zones, zones));
+  const cache = options.zones ?? new ZoneCache();
+  const zones = await readZones(dir, read.texts.zones, names.of('service'), cache);
+  loader.problems.push(...zones.problems, ...checkZones(files, read.texts.zones, zones));
   if (options.machineFiles !== false) await loader.checkMachineFiles(files, options.site);
-  const config = loader.build(files, zones);
+  const config = loader.build(files, zones.zones);
   return config ? ok(config) : err(loader.problems.sort(compareProblems));
 }
 

@@ -11,6 +11,7 @@ import type { Clock, Timer } from '../base/clock.ts';
 import type { Config } from '../model/config.ts';
 import { type LoadOptions, loadConfig } from './load.ts';
 import type { Problem } from './problem.ts';
+import { ZoneCache } from './zone/cache.ts';
 
 export interface WatchOptions {
   readonly clock: Clock;
@@ -54,6 +55,7 @@ async function fingerprint(dir: string): Promise<string> {
 export class ConfigWatcher {
   readonly #dir: string;
   readonly #options: WatchOptions;
+  readonly #load: LoadOptions;
   #current: Config;
   #seen = '';
   #watchers: FSWatcher[] = [];
@@ -67,6 +69,7 @@ export class ConfigWatcher {
     this.#dir = resolve(dir);
     this.#options = options;
     this.#current = options.current;
+    this.#load = { ...options.load, zones: options.load?.zones ?? new ZoneCache() };
     this.#watch();
     this.#schedulePoll();
     // A file may have changed between the load of `current` and now.
@@ -142,7 +145,7 @@ export class ConfigWatcher {
       this.#again = false;
       const before = await fingerprint(this.#dir);
       if (before === this.#seen) continue;
-      const result = await loadConfig(this.#dir, this.#options.load);
+      const result = await loadConfig(this.#dir, this.#load);
       if (this.#stopped) return;
       // Files that changed while they were read may have been read half old, half new.
       if ((await fingerprint(this.#dir)) !== before) {
@@ -152,12 +155,21 @@ export class ConfigWatcher {
       this.#seen = before;
       if (this.#stopped) return;
       if (!result.ok) this.#options.onProblems(result.error);
-      else if (!isDeepStrictEqual(result.value, this.#current)) {
+      else if (!isSame(result.value, this.#current)) {
         this.#current = result.value;
         this.#options.onConfig(result.value);
       }
     }
   }
+}
+
+/** A zone's image is as large as its file: the digest speaks for it. */
+function isSame(a: Config, b: Config): boolean {
+  const small = ({ zones, ...rest }: Config): unknown => ({
+    ...rest,
+    zones: zones.map(({ image: _, ...zone }) => zone),
+  });
+  return isDeepStrictEqual(small(a), small(b));
 }
 
 /** Starts watching `dir`; `stop` ends it. */

@@ -1,44 +1,118 @@
-/** The zone files of a deployment, each for the zone it is named after: zones/example.com.zone. */
+/**
+ * The zone files of a deployment, each for the zone it is named after: zones/example.com.zone. Large
+ * ones are read in a thread of their own, so that the main thread goes on with its duties.
+ */
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import { inThread } from '../base/thread.ts';
 import type { Zone } from '../model/config.ts';
-import { nameOfFile, type TextFile } from './files.ts';
-import { isInZone } from './names.ts';
+import { nameOfFile } from './files.ts';
 import type { Problem } from './problem.ts';
-import { readZoneFile } from './zone/file.ts';
-import { zoneFolder } from './zone/include.ts';
+import type { ZoneCache } from './zone/cache.ts';
+import type { ServiceConflict } from './zone/compile.ts';
+import { readZone, type ZoneReading, type ZoneRequest } from './zone/read.ts';
 
 const ORIGIN = /^(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$/;
 
-/** True if a service may be asked for at `name`, a lower-cased domain name without a final dot. */
-function isWithinZone(name: string, origin: string): boolean {
-  return ORIGIN.test(name) && isInZone(name, origin);
+/** Octets of zone files that are read without a thread: some milliseconds' work. */
+const INLINE_BYTES_MAX = 256 * 1024;
+
+interface Draft extends ZoneRequest {
+  readonly services: string[];
+  readonly childApexes: string[];
 }
 
-/** `services` are the full names that have addresses though no zone file gives them. */
-export function readZones(
+export interface ZonesRead {
+  readonly zones: readonly Zone[];
+  readonly problems: readonly Problem[];
+  readonly conflicts: readonly ServiceConflict[];
+}
+
+/**
+ * Reads `files`, relative to `dir`, as far as `cache` does not know them. `services` are the full
+ * names that have addresses though no zone file gives them.
+ */
+export async function readZones(
   dir: string,
-  texts: readonly TextFile[],
+  files: readonly string[],
   services: Iterable<string>,
-): { readonly zones: readonly Zone[]; readonly problems: readonly Problem[] } {
-  const zones: Zone[] = [];
+  cache: ZoneCache,
+): Promise<ZonesRead> {
   const problems: Problem[] = [];
-  const names = [...services];
-  for (const { file, text } of texts) {
+  const named = files.filter((file) => {
     const origin = nameOfFile(file);
-    if (!ORIGIN.test(origin)) {
-      const message = `"${origin}" is not a zone: name the file like example.com.zone, lower-case`;
-      problems.push({ file, line: 1, column: 1, message });
-      continue;
-    }
-    const read = readZoneFile({
-      file,
-      text,
-      origin,
-      readInclude: zoneFolder(join(dir, 'zones')),
-      services: names.filter((name) => isWithinZone(name, origin)),
-    });
-    problems.push(...read.problems);
-    if (read.zone) zones.push(read.zone);
+    if (ORIGIN.test(origin)) return true;
+    const message = `"${origin}" is not a zone: name the file like example.com.zone, lower-case`;
+    problems.push({ file, line: 1, column: 1, message });
+    return false;
+  });
+  const requests = requestsOf(dir, named, [...services]);
+  const known = new Map(requests.map((request) => [request, cache.find(request)]));
+  const stale = requests.filter((request) => !known.get(request));
+  const fresh = await readAll(dir, stale);
+  if (typeof fresh === 'string') {
+    const message = `the thread that reads the zones failed: ${fresh}`;
+    problems.push({ file: 'zones', line: 1, column: 1, message });
+    return { zones: [], problems, conflicts: [] };
   }
-  return { zones, problems };
+  stale.forEach((request, i) => {
+    known.set(request, cache.keep(request, fresh[i]!));
+  });
+  const all = [...known.values()].flatMap((reading) => reading ?? []);
+  cache.retain(new Set(named));
+  return {
+    zones: all.flatMap(({ zone }) => zone ?? []),
+    problems: [...problems, ...all.flatMap((reading) => reading.problems)],
+    conflicts: all.flatMap((reading) => reading.conflicts),
+  };
+}
+
+function requestsOf(
+  dir: string,
+  files: readonly string[],
+  services: readonly string[],
+): ZoneRequest[] {
+  const byOrigin = new Map(
+    files.map((file) => {
+      const origin = nameOfFile(file);
+      return [origin, { dir, file, origin, services: [], childApexes: [] } as Draft];
+    }),
+  );
+  for (const origin of byOrigin.keys()) {
+    for (const above of enclosing(origin, byOrigin).slice(1)) above.childApexes.push(origin);
+  }
+  for (const name of services) {
+    if (ORIGIN.test(name)) enclosing(name, byOrigin)[0]?.services.push(name);
+  }
+  const requests = [...byOrigin.values()];
+  for (const { services: own, childApexes } of requests) {
+    own.sort();
+    childApexes.sort();
+  }
+  return requests;
+}
+
+/** The zones that hold `name`, the closest first. */
+function enclosing(name: string, zones: ReadonlyMap<string, Draft>): Draft[] {
+  const found: Draft[] = [];
+  for (let at = name; ; at = at.slice(at.indexOf('.') + 1)) {
+    const zone = zones.get(at);
+    if (zone) found.push(zone);
+    if (!at.includes('.')) return found;
+  }
+}
+
+/** The readings, in the order of the requests; or why there are none. */
+async function readAll(
+  dir: string,
+  requests: readonly ZoneRequest[],
+): Promise<readonly ZoneReading[] | string> {
+  const sizes = requests.map(
+    ({ file }) => statSync(join(dir, file), { throwIfNoEntry: false })?.size ?? 0,
+  );
+  const octets = sizes.reduce((sum, size) => sum + size, 0);
+  if (octets <= INLINE_BYTES_MAX) return requests.map(readZone);
+  const entry = new URL('./zone/thread.js', import.meta.url);
+  const read = await inThread<readonly ZoneReading[]>(entry, requests);
+  return read.ok ? read.value : read.error;
 }

@@ -30,8 +30,12 @@ export function treeOf({ apex, records, services, childApexes }: ZoneContent): Z
   return new ZoneTree(apex, records, [...services, ...childApexes]);
 }
 
-export function buildZoneImage(content: ZoneContent, tree = treeOf(content)): ZoneImage {
-  return new ImageBuilder(content, tree).build();
+export function buildZoneImage(
+  content: ZoneContent,
+  tree = treeOf(content),
+  twins = twinsOf(tree),
+): ZoneImage {
+  return new ImageBuilder(content, tree, twins).build();
 }
 
 /** The addresses of a health-aware name come from the decision, never from the zone file. */
@@ -43,9 +47,8 @@ class ImageBuilder {
   readonly #tree: ZoneTree;
   readonly #template: Template;
   readonly #twins: ReadonlyMap<number, number>;
-  /** By node: where it goes, the node of its cut, its service; -1: none. */
+  /** By node: where it goes; its service, or -1. */
   readonly #at: Int32Array;
-  readonly #cuts: Int32Array;
   readonly #services: Int32Array;
   /** By node: 1 at and below the apex of a child zone, which the child answers for. */
   readonly #ceded: Uint8Array;
@@ -57,12 +60,15 @@ class ImageBuilder {
   /** The hosts that records of the rrset being written point at. */
   readonly #targets = new Set<number>();
 
-  constructor({ apex, services, childApexes }: ZoneContent, tree: ZoneTree) {
+  constructor(
+    { apex, services, childApexes }: ZoneContent,
+    tree: ZoneTree,
+    twins: ReadonlyMap<number, number>,
+  ) {
     this.#tree = tree;
     this.#template = new Template(apex);
-    this.#twins = twinsOf(tree);
+    this.#twins = twins;
     this.#at = new Int32Array(tree.count);
-    this.#cuts = new Int32Array(tree.count).fill(-1);
     this.#services = new Int32Array(tree.count).fill(-1);
     this.#ceded = new Uint8Array(tree.count);
     services.forEach((name, service) => {
@@ -78,7 +84,8 @@ class ImageBuilder {
   build(): ZoneImage {
     const tree = this.#tree;
     for (let node = 0; node < tree.count; node++) {
-      if (node !== APEX) this.#inherit(node);
+      // A parent comes before its children.
+      if (node !== APEX && this.#ceded[tree.parent(node)] === 1) this.#ceded[node] = 1;
       this.#at[node] = this.#end;
       this.#end += this.#nodeSize(node);
     }
@@ -94,15 +101,6 @@ class ImageBuilder {
     if (soa) this.#record(end, -1);
     for (let node = 0; node < tree.count; node++) this.#node(node);
     return { bytes: this.#bytes, words: this.#words, ...this.#hashTable(end) };
-  }
-
-  /** What a name has from its parent, which was here before: the cut and the child zone above. */
-  #inherit(node: number): void {
-    const tree = this.#tree;
-    const parent = tree.parent(node);
-    if (this.#ceded[parent] === 1) this.#ceded[node] = 1;
-    const above = this.#cuts[parent]!;
-    this.#cuts[node] = above < 0 && tree.rrset(node, TYPE.NS) >= 0 ? node : above;
   }
 
   #nodeSize(node: number): number {
@@ -178,7 +176,7 @@ class ImageBuilder {
     const length = tree.nameLength(node);
     words[row + NODE.SIZE] = next - row;
     words[row + NODE.NAME_LENGTH] = length;
-    words[row + NODE.CUT] = this.#placeOf(this.#cuts[node]!);
+    words[row + NODE.CUT] = this.#placeOf(tree.cuts[node]!);
     words[row + NODE.WILD] = this.#placeOf(tree.wild(node));
     words[row + NODE.SERVICE] = this.#services[node]!;
     tree.putName(node, this.#bytes, nameOf(row));

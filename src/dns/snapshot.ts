@@ -4,9 +4,8 @@
  */
 import type { GeoMap, GeoTables } from '../geo/map.ts';
 import type { Config, Endpoint, Region, Service, Zone } from '../model/config.ts';
-import { buildZoneImage } from './image-build.ts';
-import { isWithin, wireName } from './wire/name.ts';
-import { columnsOf } from './zone-columns.ts';
+import { findNode, NameKey, NODE } from './image.ts';
+import { wireName } from './wire/name.ts';
 import { makeZoneTable, type ServedZone, type ZoneTable } from './zone-table.ts';
 
 export interface Snapshot {
@@ -39,16 +38,18 @@ export function makeSnapshot(
   };
 }
 
-function serve({ services, zones }: Config, { origin, file, records }: Zone): ServedZone {
-  const apex = wireName(origin);
-  const own = services.flatMap(({ zone }, index) => (zone === origin ? [index] : []));
-  const image = buildZoneImage({
-    apex,
-    records: columnsOf(records, file),
-    services: own.map((index) => wireName(services[index]!.name)),
-    childApexes: zones
-      .map((zone) => wireName(zone.origin))
-      .filter((other) => other.length > apex.length && isWithin(other, apex)),
+/** A zone's image knows its services by their place in a list of its own. */
+function serve({ services }: Config, { origin, image }: Zone): ServedZone {
+  const own = new Map<number, number>();
+  const key = new NameKey();
+  services.forEach(({ name, zone }, index) => {
+    if (zone !== origin) return;
+    const wire = wireName(name);
+    key.take(wire, 0, wire.length);
+    const node = findNode(image, key, 0);
+    if (node >= 0) own.set(image.words[node + NODE.SERVICE]!, index);
   });
-  return { image, services: Int32Array.from(own) };
+  const indices = new Int32Array(Math.max(0, ...own.keys()) + 1).fill(-1);
+  for (const [place, index] of own) if (place >= 0) indices[place] = index;
+  return { image, services: indices };
 }

@@ -5,6 +5,7 @@
  */
 import type { ZoneRecords } from '../model/zone.ts';
 import { NameKey, slotOf } from './image.ts';
+import { TYPE } from './wire/codes.ts';
 
 /** The node of the apex. */
 export const APEX = 0;
@@ -35,6 +36,8 @@ export class ZoneTree {
   readonly order: Int32Array;
   /** Records whose owner is not in the zone. */
   readonly outside: readonly number[];
+  /** By node: the topmost delegation at or above it, below the apex (RFC 1034 §4.2.1); -1: none. */
+  readonly cuts: Int32Array;
   /** Where the records of each node start in `order`; one entry more than there are nodes. */
   readonly #starts: Int32Array;
   /** Names that no record has, one after the other. */
@@ -67,6 +70,7 @@ export class ZoneTree {
     this.outside = Array.from(outsideOf(nodes));
     this.#starts = this.#count(nodes);
     this.order = this.#sort(nodes);
+    this.cuts = this.#findCuts();
   }
 
   nameLength(node: number): number {
@@ -251,6 +255,15 @@ export class ZoneTree {
       }
     }
     return order;
+  }
+
+  #findCuts(): Int32Array {
+    const cuts = new Int32Array(this.count).fill(-1);
+    for (let node = APEX + 1; node < this.count; node++) {
+      const above = cuts[this.parent(node)]!;
+      cuts[node] = above < 0 && this.rrset(node, TYPE.NS) >= 0 ? node : above;
+    }
+    return cuts;
   }
 }
 

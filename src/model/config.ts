@@ -4,6 +4,7 @@
  * are canonical text, names are lower-case and without a trailing dot unless said otherwise.
  */
 import type { HostPort } from '../net/ip.ts';
+import type { ZoneImage } from './zone.ts';
 
 export interface Config {
   /** The deployment's name; it also separates deployments that share one store. */
@@ -251,12 +252,16 @@ export interface Vip {
   readonly med: number | null;
 }
 
-/** One zone's static records, as the zone file gave them. */
+/** One zone: its static records, as the zone file gave them, ready to be answered from. */
 export interface Zone {
   /** Lower-case, without the trailing dot. */
   readonly origin: string;
   readonly file: string;
-  readonly records: readonly ZoneRecord[];
+  /** Of the SOA record. */
+  readonly serial: number;
+  /** Zones with one digest have the same image. */
+  readonly digest: string;
+  readonly image: ZoneImage;
   /** Who may copy the zone (RFC 5936) and who is told of changes (RFC 1996); null: nobody. */
   readonly transfer: ZoneTransfer | null;
 }
@@ -275,17 +280,6 @@ export interface TsigKey {
   readonly algorithm: 'hmac-sha256' | 'hmac-sha384' | 'hmac-sha512';
   /** Absolute path of a file with the secret in base64. Read as `ApiListen.token_file`. */
   readonly secret_file: string;
-}
-
-export interface ZoneRecord {
-  /** Owner in wire form (RFC 1035 §3.1), lower-cased. */
-  readonly owner: Uint8Array;
-  readonly type: number;
-  readonly ttl_s: number;
-  /** RDATA in wire form, names uncompressed. */
-  readonly rdata: Uint8Array;
-  /** Line in the zone file, from 1. */
-  readonly line: number;
 }
 
 export type ShareConfig =

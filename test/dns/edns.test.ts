@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TRANSPORT } from '../../src/dns/respond.ts';
 import { wireName } from '../../src/dns/wire/name.ts';
-import { record } from '../support/config.ts';
+import { record, withZones } from '../support/config.ts';
 import { optRecord, subnetOption } from '../support/dns-query.ts';
 import { openDoor, zoneConfig } from '../support/dns-zone.ts';
 
@@ -65,10 +65,9 @@ test('in-domain glue that does not fit sets TC (RFC 9471 §3.1); other additiona
       record(outside, A, Uint8Array.of(192, 0, 2, i)),
     ];
   });
-  const door = openDoor({
-    ...config,
-    zones: [{ ...zone, records: [...zone.records, ...more.flat()] }],
-  });
+  const door = openDoor(
+    withZones(config, [{ ...zone, records: [...zone.records, ...more.flat()] }]),
+  );
   const referral = door.ask('x.cut.example.com', A);
   assert.ok(referral.tc);
   assert.equal(referral.authority.length, 14);

@@ -6,9 +6,9 @@ import { NameKey, nameOf } from '../../src/dns/image.ts';
 import { TYPE } from '../../src/dns/wire/codes.ts';
 import { formatName, wireName } from '../../src/dns/wire/name.ts';
 import { FOUND, locate, Place } from '../../src/dns/zone-table.ts';
-import type { ZoneRecord } from '../../src/model/config.ts';
 import { record, testConfig } from '../support/config.ts';
 import { snapshotOf } from '../support/dns-zone.ts';
+import type { ZoneRecord } from '../support/zone-columns.ts';
 
 const label = fc.constantFrom('a', 'b', 'c', '*');
 const names = fc.array(label, { maxLength: 4 }).map((labels) => [...labels, 'test'].join('.'));

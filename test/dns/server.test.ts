@@ -6,7 +6,7 @@ import { describe, test } from 'node:test';
 import type { DnsServer } from '../../src/dns/server.ts';
 import { usableEngine } from '../../src/dns/udp-pool.ts';
 import type { UdpEngine } from '../../src/dns/udp-shared.ts';
-import { record } from '../support/config.ts';
+import { record, withZones } from '../support/config.ts';
 import { buildQuery } from '../support/dns-query.ts';
 import { askTcp, askUdp, framed, serverConfig, startServer } from '../support/dns-server.ts';
 import { geoOf, planOf, zoneConfig } from '../support/dns-zone.ts';
@@ -57,6 +57,7 @@ for (const udp of engines.filter((engine) => usableEngine(engine) === engine)) {
       const zone = config.zones[0]!;
       const fresh = record('fresh.example.com', A, Uint8Array.of(192, 0, 2, 200));
       const zones = [{ ...zone, records: [...zone.records, fresh] }, config.zones[1]!];
+      const next = withZones(config, zones);
       const query = buildQuery({ name: 'fresh.example.com', type: A });
       assert.equal((await askUdp(at, query)).rcode, 3);
       let busy = true;
@@ -65,7 +66,7 @@ for (const udp of engines.filter((engine) => usableEngine(engine) === engine)) {
         for (; busy; answered++) assert.ok((await askUdp(at, www)).answers.length > 0);
         return answered;
       })();
-      await server.reload({ ...config, zones }, geoOf(config));
+      await server.reload(next, geoOf(config));
       for (let i = 0; i < 8; i++) assert.deepEqual(texts(await askUdp(at, query)), ['192.0.2.200']);
       busy = false;
       assert.ok((await meanwhile) > 0);
@@ -82,7 +83,7 @@ for (const udp of engines.filter((engine) => usableEngine(engine) === engine)) {
       const [zone, other] = [config.zones[0]!, config.zones[1]!];
       const numbered = (number: number) => {
         const fresh = record('fresh.example.com', A, Uint8Array.of(192, 0, 2, number));
-        return { ...config, zones: [{ ...zone, records: [...zone.records, fresh] }, other] };
+        return withZones(config, [{ ...zone, records: [...zone.records, fresh] }, other]);
       };
       await Promise.all([1, 2, 3, 4].map((n) => server.reload(numbered(n), geoOf(config))));
       const query = buildQuery({ name: 'fresh.example.com', type: A });

@@ -8,12 +8,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { readZoneFile } from '../../src/config/zone/file.ts';
 import { zoneFolder } from '../../src/config/zone/include.ts';
 import { typeName } from '../../src/dns/wire/codes.ts';
 import { formatName } from '../../src/dns/wire/name.ts';
 import { canonicalRdata, printRdata } from '../../src/dns/wire/rdata.ts';
 import { need } from '../support/need.ts';
+import { readZoneFile } from '../support/zone-file.ts';
 
 const HEAD = '$TTL 1h\n@ SOA ns1 h 1 2h 15m 2w 1m\n@ NS ns1\nns1 A 192.0.2.53\n';
 
@@ -21,6 +21,7 @@ type Checker = 'bind' | 'knot';
 
 /** Bodies that both accept; those of KNOT_LACKS only BIND. */
 const GOOD: Record<string, string> = {
+  'a DNAME': 'd DNAME e.example.net.\nd A 192.0.2.1',
   'ttl and class in either order': 'a 60 IN A 192.0.2.1\nb IN 60 A 192.0.2.1\nc IN A 192.0.2.1',
   'units, case and tabs': 'a\t1H30m\tin\ta\t192.0.2.1\nb 1w2d3h4m5s AAAA 2001:DB8::1',
   'names like in, a and 10': 'in A 192.0.2.1\na IN A 192.0.2.2\n10 A 192.0.2.3',
@@ -70,8 +71,11 @@ const BAD: Record<string, { body: string; lenient?: Checker[] }> = {
   'other zone': { body: 'www.example.net. A 192.0.2.1', lenient: ['bind', 'knot'] },
   'TTLs that differ': { body: 'a 60 TXT x\na 61 TXT y', lenient: ['bind', 'knot'] },
   'same record twice': { body: 'a A 192.0.2.1\na A 192.0.2.1', lenient: ['bind', 'knot'] },
-  // Until the server follows them.
-  'a DNAME': { body: 'd DNAME e.example.net.', lenient: ['bind', 'knot'] },
+  'data below a DNAME': { body: 'd DNAME e.example.net.\na.d TXT x', lenient: ['bind'] },
+  'two DNAMEs': { body: 'd DNAME e.example.net.\nd DNAME f.example.net.' },
+  'CNAME beside a DNAME': { body: 'd DNAME e.example.net.\nd CNAME f.example.net.' },
+  'NS at a wildcard': { body: '*.w NS ns1', lenient: ['knot'] },
+  'DNAME at a delegation': { body: 'd DNAME e.example.net.\nd NS ns1', lenient: ['bind'] },
   'name server that is a CNAME': { body: '@ NS al\nal CNAME ns1' },
 };
 

@@ -2,9 +2,13 @@
  * The three-site deployment of the demo as a Config value, for tests of the rooms below config.
  * Two load balancers a site, one service, one VIP; no sockets are named that a test must have.
  */
+
+import { zoneOf } from '../../src/config/zone/compile.ts';
+import { buildZoneImage } from '../../src/dns/image-build.ts';
 import { TYPE } from '../../src/dns/wire/codes.ts';
-import { wireName } from '../../src/dns/wire/name.ts';
-import type { Config, Endpoint, Site, ZoneRecord } from '../../src/model/config.ts';
+import { isWithin, wireName } from '../../src/dns/wire/name.ts';
+import type { Config, Endpoint, Site, Zone } from '../../src/model/config.ts';
+import { columnsOf, type ZoneRecord } from './zone-columns.ts';
 
 const SITES = ['fra', 'iad', 'sin'] as const;
 
@@ -83,9 +87,51 @@ function soa(): Uint8Array {
   ]);
 }
 
-export function testConfig(overrides: Partial<Config> = {}): Config {
+const ZONES: readonly TestZone[] = [
+  {
+    origin: 'example.com',
+    file: 'zones/example.com.zone',
+    records: [
+      record('example.com', TYPE.SOA, soa()),
+      record('example.com', TYPE.NS, wireName('ns1.example.com')),
+      record('ns1.example.com', TYPE.A, Uint8Array.of(192, 0, 2, 53)),
+      record('alias.example.com', TYPE.CNAME, wireName('www.example.com')),
+    ],
+    transfer: null,
+  },
+];
+
+/** A zone by its records, before its image is built. */
+export interface TestZone extends Pick<Zone, 'origin' | 'file' | 'transfer'> {
+  readonly records: readonly ZoneRecord[];
+}
+
+export interface TestConfig extends Config {
+  readonly zones: readonly (Zone & TestZone)[];
+}
+
+export type ConfigParts = Partial<Omit<Config, 'zones'>> & { readonly zones?: readonly TestZone[] };
+
+/** `config` with these zones, their images built. */
+export function withZones(config: Omit<Config, 'zones'>, zones: readonly TestZone[]): TestConfig {
+  const names = zones.map(({ origin }) => wireName(origin));
+  const built = zones.map((zone) => {
+    const apex = wireName(zone.origin);
+    const own = config.services.filter((service) => service.zone === zone.origin);
+    const image = buildZoneImage({
+      apex,
+      records: columnsOf(zone.records, zone.file),
+      services: own.map(({ name }) => wireName(name)),
+      childApexes: names.filter((name) => name.length > apex.length && isWithin(name, apex)),
+    });
+    return { ...zoneOf(zone.origin, zone.file, image), ...zone, image };
+  });
+  return { ...config, zones: built };
+}
+
+export function testConfig({ zones = ZONES, ...overrides }: ConfigParts = {}): TestConfig {
   const endpoints = SITES.flatMap((_, index) => [endpoint(index, 1), endpoint(index, 2)]);
-  return {
+  const config = {
     deployment: 'test',
     sites: SITES.map(site),
     regions: [
@@ -124,19 +170,6 @@ export function testConfig(overrides: Partial<Config> = {}): Config {
         med: null,
       },
     ],
-    zones: [
-      {
-        origin: 'example.com',
-        file: 'zones/example.com.zone',
-        records: [
-          record('example.com', TYPE.SOA, soa()),
-          record('example.com', TYPE.NS, wireName('ns1.example.com')),
-          record('ns1.example.com', TYPE.A, Uint8Array.of(192, 0, 2, 53)),
-          record('alias.example.com', TYPE.CNAME, wireName('www.example.com')),
-        ],
-        transfer: null,
-      },
-    ],
     tsig_keys: [],
     share: { kind: 'memory' },
     policy: {
@@ -160,5 +193,6 @@ export function testConfig(overrides: Partial<Config> = {}): Config {
       },
     },
     ...overrides,
-  };
+  } satisfies Omit<Config, 'zones'>;
+  return withZones(config, zones);
 }

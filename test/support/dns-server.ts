@@ -6,18 +6,19 @@ import { silentLog } from '../../src/base/log.ts';
 import { prng } from '../../src/base/prng.ts';
 import { DnsServer } from '../../src/dns/server.ts';
 import type { UdpEngine } from '../../src/dns/udp-shared.ts';
-import type { Config, DnsListen } from '../../src/model/config.ts';
+import type { DnsListen } from '../../src/model/config.ts';
 import type { HostPort } from '../../src/net/ip.ts';
+import type { TestConfig } from './config.ts';
 import { type ReadMessage, readMessage } from './dns-query.ts';
 import { geoOf, planOf, zoneConfig } from './dns-zone.ts';
 
 export interface ServerShape {
-  readonly config?: Config;
+  readonly config?: TestConfig;
   readonly dns?: Partial<DnsListen>;
   readonly udp?: UdpEngine;
 }
 
-export function serverConfig({ config = zoneConfig(), dns = {} }: ServerShape): Config {
+export function serverConfig({ config = zoneConfig(), dns = {} }: ServerShape): TestConfig {
   const listen = [{ address: '127.0.53.1', port: 0 }];
   const sites = config.sites.map((site) => ({ ...site, dns: { ...site.dns, listen, ...dns } }));
   return { ...config, sites };

@@ -13,11 +13,12 @@ import { TYPE } from '../../src/dns/wire/codes.ts';
 import { wireName } from '../../src/dns/wire/name.ts';
 import { buildGeoMap } from '../../src/geo/build.ts';
 import type { GeoMap } from '../../src/geo/map.ts';
-import type { Config, ZoneRecord } from '../../src/model/config.ts';
+import type { Config } from '../../src/model/config.ts';
 import type { Plan } from '../../src/model/plan.ts';
 import { parseAddress } from '../../src/net/ip.ts';
-import { record, testConfig } from './config.ts';
+import { type ConfigParts, record, type TestConfig, testConfig } from './config.ts';
 import { buildQuery, type QueryShape, type ReadMessage, readMessage } from './dns-query.ts';
+import type { ZoneRecord } from './zone-columns.ts';
 
 const text = (value: string): Uint8Array =>
   Uint8Array.from([value.length, ...Buffer.from(value, 'latin1')]);
@@ -42,11 +43,9 @@ function soa(zone: string, minimum: number): ZoneRecord {
   return record(zone, TYPE.SOA, Uint8Array.from([...names, ...numbers]));
 }
 
-export function zoneConfig(overrides: Partial<Config> = {}): Config {
-  const base = testConfig();
-  const www = base.services[0]!;
-  return {
-    ...base,
+export function zoneConfig(overrides: ConfigParts = {}): TestConfig {
+  const www = testConfig().services[0]!;
+  return testConfig({
     services: [
       www,
       { ...www, name: 'weighted.example.com', policy: 'weighted', pool: weights(1, 3) },
@@ -104,7 +103,7 @@ export function zoneConfig(overrides: Partial<Config> = {}): Config {
       },
     ],
     ...overrides,
-  };
+  });
 }
 
 function weights(...list: number[]): { endpoint: number; weight: number }[] {

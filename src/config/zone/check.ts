@@ -1,32 +1,28 @@
 /**
- * What a zone must be beyond its syntax: one SOA, name servers, nothing beside a CNAME, no data of
- * other zones, one TTL per RRset, and targets that have addresses. Names of which some record could
- * not be read (`unsure`) are not blamed for what may stand in that record.
+ * What a zone must be beyond its syntax: one SOA, name servers, nothing beside a CNAME or below a
+ * DNAME, no data of other zones, one TTL per RRset, and targets that have addresses. Names of which
+ * some record could not be read (`unsure`) are not blamed for what may stand in that record.
  */
 import { TYPE, typeName } from '../../dns/wire/codes.ts';
-import { formatName, isWithin, lowerName } from '../../dns/wire/name.ts';
-import { canonicalRdata, namePlace, validRdata } from '../../dns/wire/rdata.ts';
-import type { ZoneRecord } from '../../model/config.ts';
+import { formatName, lowerName, nameLength } from '../../dns/wire/name.ts';
+import { namePlace } from '../../dns/wire/rdata.ts';
+import { APEX, type ZoneTree } from '../../dns/zone-tree.ts';
+import { PROBLEMS_MAX } from '../limits.ts';
 import type { Problem } from '../problem.ts';
-
-/** A record and where it stands; its line is in the record. */
-export interface PlacedRecord {
-  readonly record: ZoneRecord;
-  readonly file: string;
-  readonly column: number;
-}
 
 export type Unsure = (key: string) => boolean;
 
-export interface ZoneContents {
-  /** Wire form, lower-case. */
-  readonly origin: Uint8Array;
+export interface CheckedZone {
+  readonly tree: ZoneTree;
+  /** Of the tree; see twinsOf(). */
+  readonly twins: ReadonlyMap<number, number>;
   /** The zone's main file, for problems that belong to no line. */
   readonly file: string;
-  readonly records: readonly PlacedRecord[];
   readonly unsure: Unsure;
-  /** Keys of names that have addresses though the file gives none. */
-  readonly services: ReadonlySet<string>;
+  /** Nodes of names that have addresses though the file gives none. */
+  readonly services: ReadonlySet<number>;
+  /** Nodes of the apexes of zones that are served here and lie in this one. */
+  readonly childApexes: ReadonlySet<number>;
 }
 
 /** A lower-cased name in wire form as a key of maps: one character for each octet. */
@@ -34,180 +30,223 @@ export function nameKey(name: Uint8Array): string {
   return Buffer.from(name.buffer, name.byteOffset, name.length).toString('latin1');
 }
 
-/** The parent's key: without the first label. The root's parent is empty. */
-const parentOf = (key: string): string => key.slice(key.charCodeAt(0) + 1);
-
-const BESIDE_CNAME: ReadonlySet<number> = new Set([TYPE.CNAME, TYPE.RRSIG, TYPE.NSEC]);
-
-type Rrsets = Map<number, PlacedRecord[]>;
-
-export function checkZone(contents: ZoneContents): Problem[] {
-  const checker = new ZoneChecker(contents);
+/** The problems of a zone, at most PROBLEMS_MAX, in no order. */
+export function checkZone(zone: CheckedZone): Problem[] {
+  const checker = new ZoneChecker(zone);
   checker.run();
   return checker.problems;
 }
 
+/** May stand beside a CNAME: the records of DNSSEC (RFC 4035 §2.5). */
+const BESIDE_CNAME: ReadonlySet<number> = new Set([TYPE.CNAME, TYPE.RRSIG, TYPE.NSEC]);
+/** Of these a name has one record at most. */
+const SINGLE: ReadonlySet<number> = new Set([TYPE.SOA, TYPE.CNAME, TYPE.DNAME]);
+/** These point at hosts. */
+const HOSTS: ReadonlySet<number> = new Set([TYPE.NS, TYPE.MX, TYPE.SRV]);
+/** These need a look at each name that has them. */
+const SPECIAL: ReadonlySet<number> = new Set([TYPE.CNAME, TYPE.DNAME, TYPE.SOA, TYPE.NS]);
+
+/** Records are named by their place in the tree's `order`. */
 class ZoneChecker {
   readonly problems: Problem[] = [];
-  readonly #contents: ZoneContents;
-  readonly #nodes = new Map<string, Rrsets>();
-  /** Names that exist by what lies below them, with or without records (RFC 4592 §2.2.2). */
-  readonly #parents = new Set<string>();
+  readonly #zone: CheckedZone;
+  readonly #tree: ZoneTree;
+  /** By node: the highest node above it with a DNAME, or -1. */
+  readonly #redirected: Int32Array;
+  /** By node: 1 at and below the apex of another zone. */
+  readonly #ceded: Uint8Array;
 
-  constructor(contents: ZoneContents) {
-    this.#contents = contents;
+  constructor(zone: CheckedZone) {
+    this.#zone = zone;
+    this.#tree = zone.tree;
+    this.#redirected = new Int32Array(zone.tree.count).fill(-1);
+    this.#ceded = new Uint8Array(zone.tree.count);
   }
 
   run(): void {
-    for (const placed of this.#contents.records) this.#place(placed);
-    for (const [key, rrsets] of this.#nodes) this.#checkNode(key, rrsets);
+    for (const record of this.#tree.outside) this.#checkOutside(record);
+    for (let node = 0; node < this.#tree.count; node++) {
+      this.#inherit(node);
+      this.#checkNode(node);
+    }
     this.#checkApex();
-    for (const rrsets of this.#nodes.values()) {
-      for (const type of [TYPE.NS, TYPE.MX, TYPE.SRV]) {
-        for (const placed of rrsets.get(type) ?? []) this.#checkTarget(placed);
-      }
-    }
   }
 
-  #problem({ record, file, column }: PlacedRecord, message: string): void {
-    this.problems.push({ file, line: record.line, column, message });
+  #problem(at: number, message: string): void {
+    this.#recordProblem(this.#tree.order[at]!, message);
   }
 
-  #place(placed: PlacedRecord): void {
-    const { owner, type } = placed.record;
-    const { origin } = this.#contents;
-    if (!isWithin(owner, origin)) {
-      const advice = 'move it to its own zone, or check the dot at the end of the name';
-      this.#problem(placed, `${formatName(owner)} lies outside ${formatName(origin)}: ${advice}`);
-      return;
-    }
-    if (type === TYPE.DNAME) {
-      const advice = 'write a CNAME for each name below it';
-      this.#problem(placed, `DNAME records are not served yet: ${advice}`);
-    }
-    const key = nameKey(owner);
-    let rrsets = this.#nodes.get(key);
-    if (!rrsets) {
-      rrsets = new Map();
-      this.#nodes.set(key, rrsets);
-      let at = parentOf(key);
-      while (at.length >= origin.length && !this.#parents.has(at)) {
-        this.#parents.add(at);
-        at = parentOf(at);
-      }
-    }
-    const rrset = rrsets.get(type);
-    if (rrset) rrset.push(placed);
-    else rrsets.set(type, [placed]);
+  #recordProblem(record: number, message: string): void {
+    if (this.problems.length >= PROBLEMS_MAX) return;
+    const { file, files, line, column } = this.#tree.records;
+    const place = { line: line[record]!, column: column[record]! };
+    this.problems.push({ file: files[file[record]!]!, ...place, message });
   }
 
-  #checkNode(key: string, rrsets: Rrsets): void {
-    for (const [type, rrset] of rrsets) if (rrset.length > 1) this.#checkRrset(type, rrset);
-    const aliases = rrsets.get(TYPE.CNAME);
-    if (aliases) this.#checkAlias(aliases[0]!, key, rrsets);
-    if (rrsets.has(TYPE.SOA) && key !== nameKey(this.#contents.origin)) {
-      const apex = formatName(this.#contents.origin);
-      this.#problem(rrsets.get(TYPE.SOA)![0]!, `the SOA belongs to ${apex}: write @ as its owner`);
-    }
+  #lineOf(at: number): number {
+    return this.#tree.records.line[this.#tree.order[at]!]!;
   }
 
-  #checkRrset(type: number, rrset: readonly PlacedRecord[]): void {
-    const first = rrset[0]!;
-    const owner = formatName(first.record.owner);
-    const what = `${owner} ${typeName(type)}`;
-    if (type === TYPE.SOA || type === TYPE.CNAME) {
-      for (const extra of rrset.slice(1)) {
-        const line = `the first is in line ${first.record.line}`;
-        this.#problem(extra, `a second ${typeName(type)} of ${owner}: one is allowed, ${line}`);
-      }
-      return;
+  #typeOf(at: number): number {
+    return this.#tree.records.type[this.#tree.order[at]!]!;
+  }
+
+  #checkOutside(record: number): void {
+    const { bytes, ownerAt } = this.#tree.records;
+    const owner = formatName(bytes, ownerAt[record]);
+    const advice = 'move it to its own zone, or check the dot at the end of the name';
+    const message = `${owner} lies outside ${formatName(this.#tree.apex)}: ${advice}`;
+    this.#recordProblem(record, message);
+  }
+
+  #inherit(node: number): void {
+    const parent = this.#tree.parent(node);
+    const { childApexes } = this.#zone;
+    this.#ceded[node] = (node !== APEX && this.#ceded[parent]!) || childApexes.has(node) ? 1 : 0;
+    if (node === APEX) return;
+    const above = this.#redirected[parent]!;
+    const here = above < 0 && this.#tree.rrset(parent, TYPE.DNAME) >= 0;
+    this.#redirected[node] = here ? parent : above;
+  }
+
+  #checkNode(node: number): void {
+    const end = this.#tree.from(node + 1);
+    for (let at = this.#tree.from(node); at < end; ) {
+      const type = this.#typeOf(at);
+      const next = this.#tree.rrsetEnd(at, end);
+      if (next - at > 1) this.#checkRrset(node, at, next);
+      if (SPECIAL.has(type)) this.#checkSpecial(node, at, type);
+      if (HOSTS.has(type)) for (let one = at; one < next; one++) this.#checkTarget(node, one);
+      at = next;
     }
-    const seen = new Map<string, PlacedRecord>();
-    for (const placed of rrset) {
-      const data = Buffer.from(canonicalRdata(type, placed.record.rdata)).toString('latin1');
-      const twin = seen.get(data);
-      if (twin) {
-        this.#problem(placed, `the same record as in line ${twin.record.line}: remove one of them`);
-      } else if (placed.record.ttl_s !== first.record.ttl_s) {
+    if (this.#redirected[node]! >= 0) this.#checkRedirected(node);
+  }
+
+  #checkRrset(node: number, from: number, to: number): void {
+    const { order, records } = this.#tree;
+    const type = this.#typeOf(from);
+    const first_s = records.ttl_s[order[from]!]!;
+    for (let at = from + 1; at < to; at++) {
+      const ttl_s = records.ttl_s[order[at]!]!;
+      const twin = this.#zone.twins.get(at);
+      if (SINGLE.has(type)) {
+        const owner = formatName(this.#tree.name(node));
+        const line = `the first is in line ${this.#lineOf(from)}`;
+        this.#problem(at, `a second ${typeName(type)} of ${owner}: one is allowed, ${line}`);
+      } else if (twin !== undefined) {
+        this.#problem(at, `the same record as in line ${this.#lineOf(twin)}: remove one of them`);
+      } else if (ttl_s !== first_s) {
         // RFC 2181 §5.2.
-        const other = `line ${first.record.line} has ${first.record.ttl_s}`;
-        const message = `TTL ${placed.record.ttl_s}, but ${other}: all of ${what} need one TTL`;
-        this.#problem(placed, message);
+        const what = `${formatName(this.#tree.name(node))} ${typeName(type)}`;
+        const other = `line ${this.#lineOf(from)} has ${first_s}`;
+        this.#problem(at, `TTL ${ttl_s}, but ${other}: all of ${what} need one TTL`);
       }
-      seen.set(data, twin ?? placed);
+    }
+  }
+
+  #checkSpecial(node: number, at: number, type: number): void {
+    if (type === TYPE.NS && this.#tree.wild(this.#tree.parent(node)) !== node) return;
+    const name = formatName(this.#tree.name(node));
+    if (type === TYPE.CNAME) this.#checkAlias(node, at, name);
+    if (node === APEX) return;
+    if (type === TYPE.SOA) {
+      const apex = formatName(this.#tree.apex);
+      this.#problem(at, `the SOA belongs to ${apex}: write @ as its owner`);
+    } else if (type === TYPE.NS) {
+      // RFC 4592 §4.2.
+      this.#problem(at, `${name} cannot be delegated: write NS records for each name instead`);
+    } else if (type === TYPE.DNAME && this.#tree.rrset(node, TYPE.NS) >= 0) {
+      // RFC 6672 §2.3: below a cut the child zone says what is redirected.
+      const line = this.#lineOf(this.#tree.rrset(node, TYPE.NS));
+      const advice = 'remove it, or them';
+      this.#problem(at, `${name} has a DNAME and NS records (line ${line}): ${advice}`);
     }
   }
 
   /** RFC 1034 §3.6.2, RFC 2181 §10.1: a CNAME stands alone, but for the records of DNSSEC. */
-  #checkAlias(alias: PlacedRecord, key: string, rrsets: Rrsets): void {
-    const owner = formatName(alias.record.owner);
-    if (this.#contents.services.has(key)) {
-      this.#problem(alias, `${owner} is a service: it cannot be a CNAME too, remove one of them`);
+  #checkAlias(node: number, alias: number, owner: string): void {
+    if (this.#zone.services.has(node)) {
+      const message = 'it cannot be a CNAME too, remove one of them';
+      this.#problem(alias, `${owner} is a service: ${message}`);
     }
-    const others = [...rrsets].filter(([type]) => !BESIDE_CNAME.has(type));
+    const others: number[] = [];
+    const end = this.#tree.from(node + 1);
+    for (let at = this.#tree.from(node); at < end; at = this.#tree.rrsetEnd(at, end)) {
+      if (!BESIDE_CNAME.has(this.#typeOf(at))) others.push(at);
+    }
     if (others.length === 0) return;
-    const list = others.map(([type, [first]]) => `${typeName(type)} (line ${first!.record.line})`);
+    const list = others.map((at) => `${typeName(this.#typeOf(at))} (line ${this.#lineOf(at)})`);
     const message = `a CNAME must be alone, but ${owner} also has ${list.join(', ')}`;
     this.#problem(alias, `${message}: remove it, or them`);
   }
 
+  /** RFC 6672 §2.4: what lies below a DNAME is never reached. */
+  #checkRedirected(node: number): void {
+    const tree = this.#tree;
+    const dname = tree.rrset(this.#redirected[node]!, TYPE.DNAME);
+    const name = formatName(tree.name(node));
+    const owner = formatName(tree.name(this.#redirected[node]!));
+    const from = tree.from(node);
+    if (from < tree.from(node + 1)) {
+      const line = `(line ${this.#lineOf(dname)})`;
+      this.#problem(from, `${name} lies below the DNAME of ${owner} ${line}: remove one of them`);
+    } else if (this.#zone.services.has(node) || this.#zone.childApexes.has(node)) {
+      const what = this.#zone.services.has(node) ? 'the service' : 'the zone';
+      this.#problem(dname, `${what} ${name} lies below this DNAME: remove one of them`);
+    }
+  }
+
   #checkApex(): void {
-    const { origin, file, unsure } = this.#contents;
-    const key = nameKey(origin);
-    if (unsure(key)) return;
-    const apex = this.#nodes.get(key);
-    const soa = apex?.get(TYPE.SOA)?.[0];
-    const name = formatName(origin);
-    if (!soa) {
+    const tree = this.#tree;
+    const { file, unsure } = this.#zone;
+    if (unsure(nameKey(tree.apex))) return;
+    const soa = tree.rrset(APEX, TYPE.SOA);
+    const name = formatName(tree.apex);
+    if (soa < 0) {
       const example = `"@ SOA ns1 hostmaster 1 2h 15m 2w 1m"`;
       const message = `the zone ${name} has no SOA record: write e.g. ${example}`;
       this.problems.push({ file, line: 1, column: 1, message });
     }
-    if (apex?.has(TYPE.NS)) return;
+    if (tree.rrset(APEX, TYPE.NS) >= 0) return;
     const message = `the zone ${name} has no NS record: write e.g. "@ NS ns1"`;
-    if (soa) this.#problem(soa, message);
+    if (soa >= 0) this.#problem(soa, message);
     else this.problems.push({ file, line: 1, column: 1, message });
   }
 
   /** NS, MX and SRV targets are hosts with addresses, not aliases (RFC 2181 §10.3, RFC 2782). */
-  #checkTarget(placed: PlacedRecord): void {
-    const { type, rdata, owner } = placed.record;
-    const place = namePlace(type);
-    if (!place || !validRdata(type, rdata)) return;
-    const target = lowerName(rdata.slice(place.offset));
-    const { origin, services, unsure } = this.#contents;
-    const key = nameKey(target);
-    if (!isWithin(target, origin) || services.has(key) || unsure(key)) return;
-    const cut = this.#cutAbove(key);
+  #checkTarget(owner: number, at: number): void {
+    const tree = this.#tree;
+    const { bytes, rdataAt, rdataLength } = tree.records;
+    const record = tree.order[at]!;
+    const type = this.#typeOf(at);
+    const start = rdataAt[record]! + (namePlace(type)?.offset ?? 0);
+    const length = nameLength(bytes, start, rdataAt[record]! + rdataLength[record]!);
+    const closest = length === 0 ? -1 : tree.closest(bytes, start);
+    if (closest < 0 || this.#ceded[closest] === 1) return;
     // Below another delegation the child zone has the addresses; glue is owed for its own only.
-    if (cut && !(type === TYPE.NS && nameKey(owner) === cut)) return;
-    const name = formatName(target);
-    const rrsets = this.#nodes.get(key) ?? this.#wildcardFor(key);
-    if (rrsets?.has(TYPE.CNAME)) {
-      const line = rrsets.get(TYPE.CNAME)![0]!.record.line;
-      const instead = 'name the host itself';
-      const message = `the ${typeName(type)} target ${name} is a CNAME (line ${line}): ${instead}`;
-      this.#problem(placed, message);
-    } else if (!rrsets?.has(TYPE.A) && !rrsets?.has(TYPE.AAAA)) {
+    const cut = tree.cuts[closest]!;
+    if (cut >= 0 && !(type === TYPE.NS && owner === cut)) return;
+    // RFC 4592 §3.3.1: the wildcard below the closest name that exists, if the name itself does not.
+    const host = tree.nameLength(closest) === length ? closest : tree.wild(closest);
+    if (this.#hasAddress(host)) return;
+    const target = lowerName(bytes.slice(start, start + length));
+    if (this.#zone.unsure(nameKey(target))) return;
+    const what = `the ${typeName(type)} target ${formatName(target)}`;
+    const alias = host < 0 ? -1 : tree.rrset(host, TYPE.CNAME);
+    if (alias >= 0) {
+      const line = this.#lineOf(alias);
+      this.#problem(at, `${what} is a CNAME (line ${line}): name the host itself`);
+    } else {
       const advice = 'add an A or AAAA record, or check the dot at the end of the name';
-      this.#problem(placed, `the ${typeName(type)} target ${name} has no address: ${advice}`);
+      this.#problem(at, `${what} has no address: ${advice}`);
     }
   }
 
-  /** The key of the highest delegation at or above `key`, below the apex. */
-  #cutAbove(key: string): string | null {
-    let cut: string | null = null;
-    for (let at = key; at.length > this.#contents.origin.length; at = parentOf(at)) {
-      if (this.#nodes.get(at)?.has(TYPE.NS)) cut = at;
-    }
-    return cut;
-  }
-
-  /** RFC 4592 §3.3.1: the wildcard below the closest name that exists, if `key` itself does not. */
-  #wildcardFor(key: string): Rrsets | undefined {
-    let encloser = key;
-    const exists = (name: string): boolean => this.#nodes.has(name) || this.#parents.has(name);
-    while (encloser !== '' && !exists(encloser)) encloser = parentOf(encloser);
-    return encloser === key ? undefined : this.#nodes.get(`\u0001*${encloser}`);
+  #hasAddress(node: number): boolean {
+    if (node < 0) return false;
+    if (this.#zone.services.has(node)) return true;
+    const tree = this.#tree;
+    if (tree.rrset(node, TYPE.CNAME) >= 0) return false;
+    return tree.rrset(node, TYPE.A) >= 0 || tree.rrset(node, TYPE.AAAA) >= 0;
   }
 }

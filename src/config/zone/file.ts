@@ -4,15 +4,14 @@
  * mistakes. Nothing outside the folder of zones is read, and every loop that a file could cause has
  * a limit. Simple lines take the fast way, all others the general one, with the same outcome.
  */
-import { Buffer, isUtf8 } from 'node:buffer';
-import { lowerName, NAME_MAX, nameLength, parseName, wireName } from '../../dns/wire/name.ts';
+import { isUtf8 } from 'node:buffer';
+import { lowerName, NAME_MAX, parseName, wireName } from '../../dns/wire/name.ts';
 import { parseRdata } from '../../dns/wire/rdata.ts';
 import { parseSeconds } from '../../dns/wire/text.ts';
-import type { Zone } from '../../model/config.ts';
 import type { ZoneRecords } from '../../model/zone.ts';
 import { PROBLEMS_MAX, RECORDS_MAX, ZONE_BYTES_MAX, ZONE_DATA_BYTES_MAX } from '../limits.ts';
 import type { Problem } from '../problem.ts';
-import { checkZone, nameKey, type PlacedRecord, type Unsure } from './check.ts';
+import { nameKey, type Unsure } from './check.ts';
 import { ZoneColumns } from './columns.ts';
 import { FastLines } from './fast.ts';
 import { expandGenerated, parseGenerateRange } from './generate.ts';
@@ -305,50 +304,4 @@ function lineNotUtf8(text: Uint8Array): number {
     if (end === text.length || !isUtf8(text.subarray(at, end))) return line;
     at = end + 1;
   }
-}
-
-export interface ZoneFileSource extends Omit<ZoneSource, 'bytes'> {
-  readonly text: string;
-  /** Health-aware names, which have addresses though the file does not say so; form as origin. */
-  readonly services: readonly string[];
-}
-
-export interface ZoneOutcome {
-  /** Null if there is any problem. */
-  readonly zone: Zone | null;
-  /** In the order of the files and lines. */
-  readonly problems: readonly Problem[];
-}
-
-/** A zone file's records as objects, and checked. */
-export function readZoneFile(source: ZoneFileSource): ZoneOutcome {
-  const { origin, file } = source;
-  const read = readZoneRecords({ ...source, bytes: Buffer.from(source.text) });
-  const placed = placedRecords(read.records);
-  const found = checkZone({
-    origin: wireName(origin),
-    file,
-    records: placed,
-    unsure: read.unsure,
-    services: new Set(source.services.map((name) => nameKey(wireName(name)))),
-  });
-  const problems = inFileOrder([...read.problems, ...found], read.records.files);
-  const zone = { origin, file, records: placed.map(({ record }) => record), transfer: null };
-  return { zone: problems.length === 0 ? zone : null, problems: problems.slice(0, PROBLEMS_MAX) };
-}
-
-function placedRecords(columns: ZoneRecords): PlacedRecord[] {
-  const { count, bytes, files } = columns;
-  return Array.from({ length: count }, (_, row) => {
-    const ownerAt = columns.ownerAt[row]!;
-    const rdataAt = columns.rdataAt[row]!;
-    const record = {
-      owner: bytes.subarray(ownerAt, ownerAt + nameLength(bytes, ownerAt)),
-      type: columns.type[row]!,
-      ttl_s: columns.ttl_s[row]!,
-      rdata: bytes.subarray(rdataAt, rdataAt + columns.rdataLength[row]!),
-      line: columns.line[row]!,
-    };
-    return { record, file: files[columns.file[row]!]!, column: columns.column[row]! };
-  });
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { err } from '../../../src/base/result.ts';
-import { readZoneFile } from '../../../src/config/zone/file.ts';
+import { readZoneFile } from '../../support/zone-file.ts';
 
 function complain(text: string, origin = 'example.com', services: string[] = []): string[] {
   const readInclude = () => err('no files here');
@@ -60,11 +60,43 @@ test('a CNAME stands alone', () => {
   );
 });
 
-test('a DNAME is refused, since the server does not follow it', () => {
+test('a DNAME is the only one of its name, with nothing below it and no CNAME beside it', () => {
+  assert.deepEqual(bodyProblems('d DNAME e.example.net.\nd TXT x\ndx A 192.0.2.1'), []);
   assertProblems(
-    bodyProblems('d DNAME e.example.net.\nd TXT x\na.b.d TXT y'),
-    /^5:1 DNAME records are not served yet: write a CNAME for each name below it/,
+    bodyProblems('d DNAME e.example.net.\na.b.d TXT y\na.b.d TXT z\nw.d A 192.0.2.1'),
+    /^6:1 a.b.d.example.com. lies below the DNAME of d.example.com. \(line 5\): remove one/,
+    /^8:1 w.d.example.com. lies below the DNAME/,
   );
+  assertProblems(
+    bodyProblems('d DNAME e.example.net.\nd DNAME f.example.net.\nc DNAME e.\nc CNAME f.'),
+    /^6:1 a second DNAME of d.example.com.: one is allowed, the first is in line 5/,
+    /^8:1 a CNAME must be alone, but c.example.com. also has DNAME \(line 7\)/,
+  );
+  assertProblems(
+    bodyProblems('d DNAME e.example.net.\nd NS ns1'),
+    /^5:1 d.example.com. has a DNAME and NS records \(line 6\): remove it, or them/,
+  );
+  assertProblems(
+    bodyProblems('d DNAME e.example.net.', ['www.d.example.com']),
+    /^5:1 the service www.d.example.com. lies below this DNAME: remove one of them/,
+  );
+});
+
+test('a wildcard cannot be delegated (RFC 4592 §4.2)', () => {
+  assertProblems(
+    bodyProblems('*.w NS ns1\nw NS ns1'),
+    /^5:1 \*.w.example.com. cannot be delegated: write NS records for each name instead/,
+  );
+});
+
+test('what lies in a zone that is served here too is for that zone to answer', () => {
+  const text =
+    '$TTL 1h\n@ SOA ns1 h 1 1h 1h 1w 60\n@ NS ns.sub\n@ MX 1 m.sub\n@ MX 2 gone\nsub NS ns.sub\n';
+  const readInclude = () => err('no files here');
+  const source = { file: 'z', text, origin: 'example.com', readInclude };
+  const { problems } = readZoneFile({ ...source, childApexes: ['sub.example.com'] });
+  assert.equal(problems.length, 1);
+  assert.match(problems[0]!.message, /^the MX target gone.example.com. has no address/);
 });
 
 test('data of other zones is refused', () => {

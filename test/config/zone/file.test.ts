@@ -3,11 +3,11 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { err, ok } from '../../../src/base/result.ts';
 import { PROBLEMS_MAX } from '../../../src/config/limits.ts';
-import { readZoneFile, type ZoneOutcome } from '../../../src/config/zone/file.ts';
 import type { ReadInclude } from '../../../src/config/zone/include.ts';
 import { typeName } from '../../../src/dns/wire/codes.ts';
 import { formatName } from '../../../src/dns/wire/name.ts';
 import { printRdata } from '../../../src/dns/wire/rdata.ts';
+import { readZoneFile, type ZoneRead } from '../../support/zone-file.ts';
 import { readBothWays } from '../../support/zone-records.ts';
 
 const HEAD = `$TTL 1h
@@ -17,7 +17,7 @@ ns1 A 192.0.2.53
 `;
 const HEAD_LINES = 4;
 
-function read(text: string, includes: Record<string, string> = {}): ZoneOutcome {
+function read(text: string, includes: Record<string, string> = {}): ZoneRead {
   const readInclude: ReadInclude = (file) => {
     const included = includes[file];
     return included === undefined ? err(`no ${file}`) : ok({ file, bytes: Buffer.from(included) });

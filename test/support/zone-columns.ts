@@ -1,6 +1,17 @@
-/** Records one by one → the columns that a zone image is built from. */
-import type { ZoneRecord } from '../model/config.ts';
-import type { ZoneRecords } from '../model/zone.ts';
+/** Records one by one, and the columns that a zone image is built from. */
+import { nameLength } from '../../src/dns/wire/name.ts';
+import type { ZoneRecords } from '../../src/model/zone.ts';
+
+export interface ZoneRecord {
+  /** Owner in wire form (RFC 1035 §3.1), lower-cased. */
+  readonly owner: Uint8Array;
+  readonly type: number;
+  readonly ttl_s: number;
+  /** RDATA in wire form, names uncompressed. */
+  readonly rdata: Uint8Array;
+  /** Line in the zone file, from 1. */
+  readonly line: number;
+}
 
 /** `file` is where all of them stand. */
 export function columnsOf(list: readonly ZoneRecord[], file: string): ZoneRecords {
@@ -32,4 +43,20 @@ export function columnsOf(list: readonly ZoneRecord[], file: string): ZoneRecord
     records.line[i] = line;
   });
   return records;
+}
+
+/** The columns one by one again. */
+export function recordsOf(columns: ZoneRecords): ZoneRecord[] {
+  const { count, bytes } = columns;
+  return Array.from({ length: count }, (_, row) => {
+    const ownerAt = columns.ownerAt[row]!;
+    const rdataAt = columns.rdataAt[row]!;
+    return {
+      owner: bytes.slice(ownerAt, ownerAt + nameLength(bytes, ownerAt)),
+      type: columns.type[row]!,
+      ttl_s: columns.ttl_s[row]!,
+      rdata: bytes.slice(rdataAt, rdataAt + columns.rdataLength[row]!),
+      line: columns.line[row]!,
+    };
+  });
 }

@@ -1,0 +1,44 @@
+/**
+ * Work that would keep the main thread from its duties, in a thread of its own: one value in, one
+ * value out, and the thread ends by itself. It runs at the lowest priority where the system allows it,
+ * so that threads with duties come first.
+ */
+import { readlinkSync } from 'node:fs';
+import { constants, setPriority } from 'node:os';
+import { parentPort, Worker, workerData } from 'node:worker_threads';
+import { err, ok, type Result } from './result.ts';
+
+/**
+ * Starts the module at `entry`, which calls `serveThread`, and resolves with what it makes of
+ * `request`; the error says in a few words why the thread ended without an outcome. Both values are
+ * copied; shared memory in them is shared.
+ */
+export function inThread<Outcome>(entry: URL, request: unknown): Promise<Result<Outcome, string>> {
+  return new Promise((resolve) => {
+    const worker = new Worker(entry, { workerData: request });
+    let outcome: Result<Outcome, string> = err('it ended without a word');
+    worker.on('message', (message: Outcome) => {
+      outcome = ok(message);
+    });
+    worker.on('error', (error: Error) => {
+      outcome = err(error.message);
+    });
+    worker.on('exit', () => resolve(outcome));
+  });
+}
+
+/** The other end of `inThread`. */
+export function serveThread<Request>(work: (request: Request) => unknown): void {
+  lowerPriority();
+  parentPort?.postMessage(work(workerData as Request));
+}
+
+function lowerPriority(): void {
+  try {
+    // "PID/task/TID"; on Linux a priority is a thread's own.
+    const thread = Number(readlinkSync('/proc/thread-self').split('/').pop());
+    setPriority(thread, constants.priority.PRIORITY_LOW);
+  } catch {
+    // Another system, or no /proc: as every other thread then.
+  }
+}
