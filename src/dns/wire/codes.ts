@@ -31,6 +31,7 @@ export const TYPE = {
   OPENPGPKEY: 61,
   SVCB: 64,
   HTTPS: 65,
+  SPF: 99,
   TKEY: 249,
   TSIG: 250,
   IXFR: 251,
