@@ -5,7 +5,7 @@
  * nothing else but the names given here.
  */
 import type { ZoneImage, ZoneRecords } from '../model/zone.ts';
-import { NODE, nameOf, RECORD, RRSET, slotOf, templateOf, ZONE } from './image.ts';
+import { NAMES_COUNT, NODE, nameOf, RECORD, RRSET, slotOf, templateOf, ZONE } from './image.ts';
 import { RECORD_HEADER, Template } from './template.ts';
 import { TYPE } from './wire/codes.ts';
 import { namePlace } from './wire/rdata.ts';
@@ -47,8 +47,9 @@ class ImageBuilder {
   readonly #tree: ZoneTree;
   readonly #template: Template;
   readonly #twins: ReadonlyMap<number, number>;
-  /** By node: where it goes; its service, or -1. */
+  /** By node: where it goes, the node of its NODE.CUT, its service; -1: none. */
   readonly #at: Int32Array;
+  readonly #cuts: Int32Array;
   readonly #services: Int32Array;
   /** By node: 1 at and below the apex of a child zone, which the child answers for. */
   readonly #ceded: Uint8Array;
@@ -69,6 +70,7 @@ class ImageBuilder {
     this.#template = new Template(apex);
     this.#twins = twins;
     this.#at = new Int32Array(tree.count);
+    this.#cuts = new Int32Array(tree.count);
     this.#services = new Int32Array(tree.count).fill(-1);
     this.#ceded = new Uint8Array(tree.count);
     services.forEach((name, service) => {
@@ -84,8 +86,7 @@ class ImageBuilder {
   build(): ZoneImage {
     const tree = this.#tree;
     for (let node = 0; node < tree.count; node++) {
-      // A parent comes before its children.
-      if (node !== APEX && this.#ceded[tree.parent(node)] === 1) this.#ceded[node] = 1;
+      this.#inherit(node);
       this.#at[node] = this.#end;
       this.#end += this.#nodeSize(node);
     }
@@ -101,6 +102,20 @@ class ImageBuilder {
     if (soa) this.#record(end, -1);
     for (let node = 0; node < tree.count; node++) this.#node(node);
     return { bytes: this.#bytes, words: this.#words, ...this.#hashTable(end) };
+  }
+
+  /** What a name has from its parent, which was here before: the cut and the child zone above. */
+  #inherit(node: number): void {
+    const tree = this.#tree;
+    const parent = tree.parent(node);
+    if (node !== APEX && this.#ceded[parent] === 1) this.#ceded[node] = 1;
+    const above = node === APEX ? -1 : this.#cuts[parent]!;
+    const cuts = above < 0 && (tree.cuts[node] === node || this.#redirects(node));
+    this.#cuts[node] = cuts ? node : above;
+  }
+
+  #redirects(node: number): boolean {
+    return this.#tree.rrset(node, TYPE.DNAME) >= 0;
   }
 
   #nodeSize(node: number): number {
@@ -141,7 +156,8 @@ class ImageBuilder {
 
   /** Octets of the target that stands behind the template once more, for aliases. */
   #fullLength(type: number): number {
-    return type === TYPE.CNAME && this.#template.fullAt >= 0 ? this.#template.fullLength : 0;
+    const alias = type === TYPE.CNAME || type === TYPE.DNAME;
+    return alias && this.#template.fullAt >= 0 ? this.#template.fullLength : 0;
   }
 
   #compile(at: number, ttl_s: number): void {
@@ -176,7 +192,7 @@ class ImageBuilder {
     const length = tree.nameLength(node);
     words[row + NODE.SIZE] = next - row;
     words[row + NODE.NAME_LENGTH] = length;
-    words[row + NODE.CUT] = this.#placeOf(tree.cuts[node]!);
+    words[row + NODE.CUT] = this.#placeOf(this.#cuts[node]!);
     words[row + NODE.WILD] = this.#placeOf(tree.wild(node));
     words[row + NODE.SERVICE] = this.#services[node]!;
     tree.putName(node, this.#bytes, nameOf(row));
@@ -203,7 +219,7 @@ class ImageBuilder {
       if (this.#isServed(node, at)) {
         words[rrset + RRSET.TYPE] = this.#typeAt(at);
         words[rrset + RRSET.RECORDS_AT] = record;
-        record = this.#records(rrset, at, next, record);
+        record = this.#records(node, rrset, at, next, record);
         rrset += RRSET.STRIDE;
       }
       at = next;
@@ -212,7 +228,7 @@ class ImageBuilder {
   }
 
   /** RFC 2181 §5: one TTL for the rrset (the lowest, §5.2), and no record twice. */
-  #records(rrset: number, from: number, to: number, start: number): number {
+  #records(node: number, rrset: number, from: number, to: number, start: number): number {
     const { records, order } = this.#tree;
     let ttl_s = records.ttl_s[order[from]!]!;
     for (let at = from + 1; at < to; at++) ttl_s = Math.min(ttl_s, records.ttl_s[order[at]!]!);
@@ -222,7 +238,7 @@ class ImageBuilder {
     for (let at = from; at < to; at++) {
       if (this.#twins.has(at)) continue;
       this.#compile(at, ttl_s);
-      record += this.#record(record, this.#targetOf());
+      record += this.#record(record, this.#targetOf(node));
       count++;
     }
     this.#words[rrset + RRSET.RECORDS] = count;
@@ -230,16 +246,32 @@ class ImageBuilder {
   }
 
   /**
-   * The node of the host that the template points at, if this zone has its addresses and no record
-   * before in the rrset points at it; or -1.
+   * The node with the addresses of the host that the template of a record at `owner` points at, if
+   * this zone has them and no record before in the rrset points there; or -1.
    */
-  #targetOf(): number {
-    const { host, fullAt } = this.#template;
+  #targetOf(owner: number): number {
+    const { host, ownHost, fullAt } = this.#template;
     if (!host || fullAt < 0) return -1;
-    const node = this.#tree.find(this.#tree.records.bytes, fullAt);
-    if (node < 0 || this.#ceded[node] === 1 || this.#targets.has(node)) return -1;
+    const node = ownHost ? owner : this.#nodeFor(fullAt);
+    const known = this.#targets.has(node);
+    if (known || node === owner) this.#template.repeat();
+    if (node < 0 || this.#ceded[node] === 1 || known) return -1;
     this.#targets.add(node);
     return this.#at[node]!;
+  }
+
+  /** The node that answers for the name at `at` of the records: its own or a wildcard; or -1. */
+  #nodeFor(at: number): number {
+    const tree = this.#tree;
+    const { bytes } = tree.records;
+    const node = tree.find(bytes, at);
+    const found = node < 0 ? tree.closest(bytes, at) : node;
+    const cut = found < 0 ? -1 : this.#cuts[found]!;
+    // What a DNAME hides has no addresses of its own.
+    if (found < 0 || (cut >= 0 && cut !== found && this.#redirects(cut))) return -1;
+    // RFC 4592 §3.3.1; a cut has no wildcards below it.
+    if (node < 0) return cut < 0 && this.#ceded[found] === 0 ? tree.wild(found) : -1;
+    return node;
   }
 
   /** Writes the compiled template as a record; returns its size in words. */
@@ -260,7 +292,7 @@ class ImageBuilder {
     words[record + RECORD.LENGTH] = length;
     words[record + RECORD.POINTER_A] = template.pointerA;
     words[record + RECORD.POINTER_B] = template.pointerB;
-    words[record + RECORD.NAME] = template.nameAt;
+    words[record + RECORD.NAMES] = template.nameAt + template.searched * NAMES_COUNT;
     words[record + RECORD.TARGET] = target;
     return size;
   }

@@ -6,6 +6,7 @@
  * large the zone is. Nodes, rrsets and records are named by the index of their first word; -1: none.
  */
 import type { ZoneImage } from '../model/zone.ts';
+import { TYPE } from './wire/codes.ts';
 import { LABEL_MAX, NAME_MAX } from './wire/name.ts';
 
 /** The first words of an image. */
@@ -24,7 +25,11 @@ export const NODE = {
   SIZE: 0,
   /** Octets of the name, which begins at word `HEAD`: lower-cased wire form. */
   NAME_LENGTH: 1,
-  /** The delegation point at or above this node inside its zone, or -1 (RFC 1034 §4.2.1). */
+  /**
+   * The topmost node, this one or one above it, from which on the zone file does not answer: a
+   * delegation point (RFC 1034 §4.2.1), or the owner of a DNAME (RFC 6672 §2.3), which itself still
+   * does; or -1.
+   */
   CUT: 2,
   /** The wildcard child `*.NAME`, or -1. */
   WILD: 3,
@@ -43,20 +48,29 @@ export const RECORD = {
   /**
    * Octets of the template, which begins at word `HEAD`: type, class, TTL, RDLENGTH, RDATA. Names in
    * it that lie in the zone end in two octets to be overwritten by a compression pointer to the apex.
-   * Behind the template of a CNAME its target stands again, uncompressed and lower-cased.
+   * Behind the template of an alias its target stands again, uncompressed and lower-cased.
    */
   LENGTH: 1,
   /** Offsets of those two octets within the template, or 0. */
   POINTER_A: 2,
   POINTER_B: 3,
-  /** Offset within the template of the name that the record points at, or 0. */
-  NAME: 4,
-  /** The node of that name, when its addresses belong in the additional section; or -1. */
+  /**
+   * Below NAMES_COUNT: offset within the template of the name that the record points at, or 0.
+   * Above: how many names from there on may be shorter with a pointer to another name than the apex.
+   */
+  NAMES: 4,
+  /**
+   * The node of that name, when its addresses belong in the additional section; or -1. Where the
+   * record points at no name, its owner's (RFC 9460 §2.5.2).
+   */
   TARGET: 5,
   HEAD: 6,
 } as const;
 
-const LABELS_MAX = (NAME_MAX + 1) / 2;
+/** The factor of the upper part of RECORD.NAMES. */
+export const NAMES_COUNT = 0x10000;
+
+export const LABELS_MAX = (NAME_MAX + 1) / 2;
 
 /**
  * A name to be looked up, in preallocated memory, with the offset and the hash of each of its
@@ -165,4 +179,14 @@ export function findRrset(image: ZoneImage, node: number, type: number): number 
 /** Where in `bytes` the template of a record is. */
 export function templateOf(record: number): number {
   return (record + RECORD.HEAD) * 4;
+}
+
+/** Where in `bytes` the target of a CNAME or DNAME record stands whole. */
+export function aliasTargetOf(image: ZoneImage, record: number): number {
+  return templateOf(record) + image.words[record + RECORD.LENGTH]!;
+}
+
+/** True if the node of a NODE.CUT is a delegation, false if it is a DNAME. */
+export function isDelegation(image: ZoneImage, cut: number): boolean {
+  return cut !== ZONE.APEX && findRrset(image, cut, TYPE.NS) >= 0;
 }

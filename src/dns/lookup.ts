@@ -4,21 +4,36 @@
  * state it allocates nothing and throws nothing.
  */
 import { GeoMap, regionOf, scopeOf } from '../geo/map.ts';
+import { AliasChain } from './alias-chain.ts';
 import { Answers } from './answers.ts';
-import { findRrset, NameKey, NODE, RECORD, RRSET, rrsetsOf, templateOf, ZONE } from './image.ts';
+import {
+  aliasTargetOf,
+  findRrset,
+  type NameKey,
+  NODE,
+  RECORD,
+  RRSET,
+  rrsetsOf,
+  templateOf,
+  ZONE,
+} from './image.ts';
 import type { Message } from './message.ts';
+import { suffixAt } from './message-names.ts';
 import { FLAG, HEADER, type Query } from './query.ts';
 import type { Snapshot } from './snapshot.ts';
+import { Targets } from './targets.ts';
 import { RCODE, TYPE } from './wire/codes.ts';
+import { nameLength } from './wire/name.ts';
 import { FOUND, locate, NO_ZONE, Place, type ServedZone } from './zone-table.ts';
 
-/** CNAMEs followed for one query at most. */
-const CHAIN_MAX = 8;
-/** Names whose addresses one response adds at most. */
-const TARGETS_MAX = 32;
+/** Rrsets whose order turns independently of each other, a power of two; others share a turn. */
+const TURNS_MAX = 4096;
 
-/** What became of one name: answered (or truncated), nothing there, or its alias is next. */
-const NAME = { DONE: 0, NODATA: 1, CNAME: 2 } as const;
+/**
+ * What became of one name: answered (or truncated), nothing there, its alias is next, or the name
+ * that a DNAME makes of it is too long.
+ */
+const NAME = { DONE: 0, NODATA: 1, ALIAS: 2, TOO_LONG: 3 } as const;
 
 export class Lookup {
   /** Of the header: AA and TC. */
@@ -35,13 +50,12 @@ export class Lookup {
   readonly #query: Query;
   readonly #message: Message;
   readonly #place = new Place();
-  readonly #alias = new NameKey();
-  readonly #chain = new Int32Array(CHAIN_MAX);
-  readonly #chainZones = new Int32Array(CHAIN_MAX);
-  readonly #targets = new Int32Array(TARGETS_MAX);
-  readonly #targetNames = new Int32Array(TARGETS_MAX);
+  readonly #chain = new AliasChain();
+  readonly #targets = new Targets();
+  readonly #turns = new Uint16Array(TURNS_MAX);
   readonly #subnet = new Uint8Array(16);
-  #targetCount = 0;
+  /** The rrset put into the answer section last. */
+  #answered = -1;
   #packet: Uint8Array = new Uint8Array(0);
   #client: Uint8Array = new Uint8Array(0);
   #clientAt = 0;
@@ -90,48 +104,43 @@ export class Lookup {
     this.#key = this.#query.key;
     this.#owner = HEADER;
     this.#zone = -1;
-    this.#targetCount = 0;
-    for (let step = 0; ; step++) {
+    this.#answered = -1;
+    this.#targets.begin();
+    this.#chain.begin(this.#key, HEADER);
+    for (let first = true; ; first = false) {
       locate(zones, this.#key, this.#query.type === TYPE.DS, place);
       // An alias that leaves our zones ends here; the resolver asks there itself.
-      if (place.found === FOUND.OUTSIDE) return step === 0 ? RCODE.REFUSED : RCODE.NOERROR;
+      if (place.found === FOUND.OUTSIDE) return first ? RCODE.REFUSED : RCODE.NOERROR;
       this.#enterZone(place.zone);
       // RFC 1035 §4.1.1: AA speaks of the first owner in the answer.
-      if (step === 0 && place.found !== FOUND.DELEGATION) this.flags |= FLAG.AA;
+      if (first && place.found !== FOUND.DELEGATION) this.flags |= FLAG.AA;
       if (place.found === FOUND.DELEGATION) return this.#refer(place.node);
       // RFC 6604 §3: after aliases, the rcode tells of the last name.
       if (place.found === FOUND.NXDOMAIN) return this.#negative(RCODE.NXDOMAIN);
-      const outcome = this.#name(place.node);
+      const redirected = place.found === FOUND.DNAME;
+      const outcome = redirected ? this.#redirect(place.node) : this.#name(place.node);
       if (outcome === NAME.NODATA) return this.#negative(RCODE.NOERROR);
+      if (outcome === NAME.TOO_LONG) return RCODE.YXDOMAIN;
       if (outcome === NAME.DONE) break;
-      this.#chain[step] = place.node;
-      this.#chainZones[step] = place.zone;
-      if (step + 1 === CHAIN_MAX || this.#followed(step)) return RCODE.NOERROR;
     }
     this.#addAddresses(-1);
     return RCODE.NOERROR;
   }
 
-  /** True if the node of this step was passed before: a loop of aliases. */
-  #followed(step: number): boolean {
-    const chain = this.#chain;
-    const zones = this.#chainZones;
-    for (let i = 0; i < step; i++) {
-      if (chain[i] === chain[step] && zones[i] === zones[step]) return true;
-    }
-    return false;
-  }
-
-  /**
-   * Names in a zone's records are compressed against its apex, which is the tail of the name being
-   * answered. In the same zone as before the known place serves: that tail may itself be a pointer.
-   */
+  /** Names in a zone's records are compressed against its apex, the tail of the name asked for. */
   #enterZone(zone: number): void {
     if (zone === this.#zone) return;
     this.#zone = zone;
     this.#served = this.#snapshot.zones.zones[zone]!;
-    const length = this.#served.image.words[ZONE.APEX_LENGTH]!;
-    this.#apex = this.#owner + this.#key.length - length;
+    this.#apex = this.#tail(this.#served.image.words[ZONE.APEX_LENGTH]!);
+  }
+
+  /** Where the last `length` octets of the name being answered stand in the message. */
+  #tail(length: number): number {
+    const octets = this.#key.length - length;
+    // Only the question is known to stand there without a pointer.
+    if (this.#owner === HEADER) return HEADER + octets;
+    return suffixAt(this.#message.out, this.#owner, octets);
   }
 
   /** The index of the health-aware name at a node, or -1. */
@@ -151,7 +160,7 @@ export class Lookup {
     if (type === TYPE.ANY) return this.#any(node, service);
     const rrset = findRrset(image, node, type);
     if (rrset >= 0) {
-      this.#answerWith(rrset);
+      this.#answerWith(rrset, this.#owner);
       return NAME.DONE;
     }
     const alias = findRrset(image, node, TYPE.CNAME);
@@ -164,21 +173,53 @@ export class Lookup {
     if (service >= 0 && this.#steered(service, TYPE.A) === NAME.DONE) return NAME.DONE;
     if (service >= 0 && this.#steered(service, TYPE.AAAA) === NAME.DONE) return NAME.DONE;
     if (image.words[node + NODE.RRSETS] === 0) return NAME.NODATA;
-    this.#answerWith(rrsetsOf(image, node));
+    this.#answerWith(rrsetsOf(image, node), this.#owner);
     return NAME.DONE;
   }
 
   /** RFC 1034 §3.6.2: the alias itself, then on with its target. */
   #follow(alias: number): number {
     const { image } = this.#served;
-    if (!this.#answerWith(alias)) return NAME.DONE;
+    if (!this.#answerWith(alias, this.#owner)) return NAME.DONE;
     const record = image.words[alias + RRSET.RECORDS_AT]!;
-    const at = templateOf(record) + image.words[record + RECORD.LENGTH]!;
-    const end = (record + image.words[record + RECORD.SIZE]!) * 4;
-    if (this.#alias.take(image.bytes, at, end) === 0) return NAME.DONE;
-    this.#key = this.#alias;
+    const at = aliasTargetOf(image, record);
+    const end = at + nameLength(image.bytes, at);
+    if (!this.#chain.compose(this.#key, 0, image.bytes, at, end)) return NAME.DONE;
+    return this.#goOn();
+  }
+
+  /**
+   * RFC 6672 §3.2 step 3c: the DNAME above the name, the CNAME that it makes, then on with its target.
+   * A DNAME that made a name before is in the answer already.
+   */
+  #redirect(node: number): number {
+    const { image } = this.#served;
+    const message = this.#message;
+    const rrset = findRrset(image, node, TYPE.DNAME);
+    const record = image.words[rrset + RRSET.RECORDS_AT]!;
+    const length = image.words[node + NODE.NAME_LENGTH]!;
+    const chain = this.#chain;
+    if (!chain.hasDname(this.#zone, node)) {
+      if (!this.#answerWith(rrset, this.#tail(length))) return NAME.DONE;
+      chain.noteDname(this.#zone, node);
+    }
+    const at = aliasTargetOf(image, record);
+    const end = at + nameLength(image.bytes, at);
+    const octets = this.#key.length - length;
+    if (!chain.compose(this.#key, octets, image.bytes, at, end)) return NAME.TOO_LONG;
+    if (!message.putAlias(this.#owner, image.bytes, templateOf(record) + 4, chain.key)) {
+      this.flags |= FLAG.TC;
+      return NAME.DONE;
+    }
+    message.answers++;
+    return this.#query.type === TYPE.CNAME ? NAME.DONE : this.#goOn();
+  }
+
+  /** On with the name that the last record points at, unless this closes a loop or is too far. */
+  #goOn(): number {
+    this.#key = this.#chain.key;
     this.#owner = this.#message.nameAt;
-    return NAME.CNAME;
+    return this.#chain.add(this.#message.out, this.#owner) ? NAME.ALIAS : NAME.DONE;
   }
 
   /** A health-aware name's addresses as the decision has them for this client. */
@@ -204,7 +245,7 @@ export class Lookup {
     if (set.rotate) set.next = set.next + 1 < set.count ? set.next + 1 : 0;
     for (let i = 0, index = first; i < records; i++) {
       if (!message.putAddress(owner, type, ttl_s, set.addresses, index * size, size)) {
-        message.at = start;
+        message.rewind(start);
         return -1;
       }
       index = index + 1 < set.count ? index + 1 : 0;
@@ -235,38 +276,53 @@ export class Lookup {
   }
 
   /** Puts an rrset into the answer section, whole or (with TC, RFC 2181 §9) not at all. */
-  #answerWith(rrset: number): boolean {
-    const written = this.#putRrset(rrset, this.#owner);
+  #answerWith(rrset: number, owner: number): boolean {
+    const written = this.#putRrset(rrset, owner);
     if (written < 0) {
       this.flags |= FLAG.TC;
       return false;
     }
     this.#message.answers += written;
+    this.#answered = rrset;
     return true;
   }
 
-  /** Returns the number of records written, or -1 if they do not fit; notes names they point at. */
+  /**
+   * Returns the number of records written, or -1 if they do not fit; notes names they point at. Each
+   * time another record of the rrset comes first, since many clients take the first address.
+   */
   #putRrset(rrset: number, owner: number): number {
     const { image } = this.#served;
+    const { words } = image;
     const message = this.#message;
-    const count = image.words[rrset + RRSET.RECORDS]!;
-    let record = image.words[rrset + RRSET.RECORDS_AT]!;
+    const targets = this.#targets;
+    const count = words[rrset + RRSET.RECORDS]!;
+    const first = words[rrset + RRSET.RECORDS_AT]!;
     const start = message.at;
-    const targets = this.#targetCount;
-    for (let i = 0; i < count; i++) {
+    const known = targets.count;
+    const turn = count > 1 ? this.#turn(rrset, count) : 0;
+    let record = first;
+    for (let i = 0; i < turn; i++) record += words[record + RECORD.SIZE]!;
+    for (let i = turn + 1; i <= turn + count; i++) {
       if (!message.putRecord(image, record, owner, this.#apex)) {
-        message.at = start;
-        this.#targetCount = targets;
+        message.rewind(start);
+        targets.count = known;
         return -1;
       }
-      const target = image.words[record + RECORD.TARGET]!;
-      if (target >= 0 && this.#targetCount < TARGETS_MAX) {
-        this.#targets[this.#targetCount] = target;
-        this.#targetNames[this.#targetCount++] = message.nameAt;
+      if (words[record + RECORD.TARGET]! >= 0) {
+        targets.note(image, rrset, record, message.nameAt > 0 ? message.nameAt : owner);
       }
-      record += image.words[record + RECORD.SIZE]!;
+      record = i === count ? first : record + words[record + RECORD.SIZE]!;
     }
     return count;
+  }
+
+  /** Which record of an rrset comes first now. */
+  #turn(rrset: number, count: number): number {
+    const slot = (rrset ^ Math.imul(this.#zone, 0x9e3779b1)) & (TURNS_MAX - 1);
+    const turn = this.#turns[slot]!;
+    this.#turns[slot] = turn + 1;
+    return turn % count;
   }
 
   /** RFC 2308 §2: the SOA in the authority section lets the absence be cached. */
@@ -282,7 +338,7 @@ export class Lookup {
   /** RFC 1034 §4.3.2 step 3b: the delegation's NS, with the glue that it cannot do without. */
   #refer(cut: number): number {
     const { image } = this.#served;
-    const owner = this.#owner + this.#key.length - image.words[cut + NODE.NAME_LENGTH]!;
+    const owner = this.#tail(image.words[cut + NODE.NAME_LENGTH]!);
     const written = this.#putRrset(findRrset(image, cut, TYPE.NS), owner);
     if (written < 0) {
       this.flags |= FLAG.TC;
@@ -294,32 +350,40 @@ export class Lookup {
   }
 
   /**
-   * Additional data: addresses of the names that NS, MX and SRV records point at, as far as they
-   * fit. In a referral, in-domain glue that does not fit sets TC (RFC 9471 §3.1).
+   * Additional data: addresses of the names that NS, MX, SRV, SVCB and HTTPS records point at, and
+   * what an alias of a service leads to (RFC 9460 §4.1), as far as they fit. In a referral, in-domain
+   * glue that does not fit sets TC (RFC 9471 §3.1).
    */
   #addAddresses(cut: number): void {
     const { image } = this.#served;
-    for (let i = 0; i < this.#targetCount; i++) {
-      const target = this.#targets[i]!;
+    const targets = this.#targets;
+    // Records that are added here may add targets.
+    for (let i = 0; i < targets.count; i++) {
+      const node = targets.nodes[i]!;
+      const owner = targets.names[i]!;
       const fits =
-        this.#addAddress(target, TYPE.A, this.#targetNames[i]!) &&
-        this.#addAddress(target, TYPE.AAAA, this.#targetNames[i]!);
+        this.#addAddress(node, TYPE.A, owner) && this.#addAddress(node, TYPE.AAAA, owner);
+      if (fits && targets.types[i] !== 0) this.#addRrset(node, targets.types[i]!, owner);
       if (fits) continue;
-      const below = image.words[target + NODE.CUT]!;
+      const below = image.words[node + NODE.CUT]!;
       if (cut >= 0 && below === cut) this.flags |= FLAG.TC;
     }
   }
 
   #addAddress(node: number, type: number, owner: number): boolean {
-    const { image } = this.#served;
     const service = this.#serviceAt(node);
-    let written = 0;
-    if (service >= 0) {
-      written = this.#putSteered(service, type, owner);
-    } else {
-      const rrset = findRrset(image, node, type);
-      if (rrset >= 0) written = this.#putRrset(rrset, owner);
-    }
+    if (service < 0) return this.#addRrset(node, type, owner);
+    return this.#added(this.#putSteered(service, type, owner));
+  }
+
+  #addRrset(node: number, type: number, owner: number): boolean {
+    const rrset = findRrset(this.#served.image, node, type);
+    // An alias of a service may lead back to where it began.
+    if (rrset < 0 || rrset === this.#answered) return true;
+    return this.#added(this.#putRrset(rrset, owner));
+  }
+
+  #added(written: number): boolean {
     if (written < 0) return false;
     this.#message.additional += written;
     return true;

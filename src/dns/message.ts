@@ -4,15 +4,15 @@
  * restoring `at` and the section's count.
  */
 import type { ZoneImage } from '../model/zone.ts';
-import { RECORD, templateOf } from './image.ts';
+import { NAMES_COUNT, type NameKey, nameOf, RECORD, templateOf, ZONE } from './image.ts';
+import { MessageNames, POINTER_MAX } from './message-names.ts';
 import { FLAG, HEADER, type Query } from './query.ts';
-import { OPTION, TYPE } from './wire/codes.ts';
+import { RECORD_HEADER } from './template.ts';
+import { CLASS, OPTION, TYPE } from './wire/codes.ts';
 
 const OPT_LENGTH = 11;
 /** Option code and length, family, source and scope prefix length (RFC 7871 §6). */
 const SUBNET_HEADER = 8;
-/** What a compression pointer can reach (RFC 1035 §4.1.4). */
-const POINTER_MAX = 0x3fff;
 
 export class Message {
   out: Uint8Array = new Uint8Array(0);
@@ -22,8 +22,9 @@ export class Message {
   answers = 0;
   authority = 0;
   additional = 0;
-  /** Where the last record's target name was written, or 0; see RECORD.NAME. */
+  /** Where the last record's target name can be pointed at, or 0; see RECORD.NAMES. */
   nameAt = 0;
+  readonly #names = new MessageNames();
 
   /** Starts the message after its header and question, which with OPT fit in any `size` ≥ 512. */
   begin(out: Uint8Array, size: number, packet: Uint8Array, query: Query): void {
@@ -33,6 +34,8 @@ export class Message {
     this.additional = 0;
     this.nameAt = 0;
     this.at = HEADER + query.questionLength;
+    this.#names.begin();
+    if (query.questionLength > 0) this.#names.note(HEADER);
     this.limit = size - (query.edns ? optLength(query) : 0);
     // The question as it came, its case included (RFC 1035 §4.1.2, and resolvers that check it).
     for (let i = HEADER; i < this.at; i++) out[i] = packet[i]!;
@@ -84,15 +87,21 @@ export class Message {
     this.at += optLength(query);
   }
 
-  /** One record, its owner a pointer to `owner`, names in its zone pointing to `apex`. */
+  /** Takes back what was written from `at` on. */
+  rewind(at: number): void {
+    this.at = at;
+    this.#names.rewind(at);
+  }
+
+  /** One record of the name that stands at `owner`, names in its zone pointing to `apex`. */
   putRecord(image: ZoneImage, record: number, owner: number, apex: number): boolean {
     const { words, bytes } = image;
+    const names = words[record + RECORD.NAMES]!;
+    if (names >= NAMES_COUNT) return this.#putSearching(image, record, owner);
     const length = words[record + RECORD.LENGTH]!;
-    if (owner > POINTER_MAX || this.at + 2 + length > this.limit) return false;
+    const template = this.#owner(owner);
+    if (template < 0 || template + length > this.limit) return false;
     const { out } = this;
-    const start = this.at;
-    put16(out, start, 0xc000 | owner);
-    const template = start + 2;
     const from = templateOf(record);
     for (let i = 0; i < length; i++) out[template + i] = bytes[from + i]!;
     const a = words[record + RECORD.POINTER_A]!;
@@ -101,9 +110,68 @@ export class Message {
       const b = words[record + RECORD.POINTER_B]!;
       if (b !== 0) put16(out, template + b, 0xc000 | apex);
     }
-    const name = words[record + RECORD.NAME]!;
-    this.nameAt = name === 0 ? 0 : this.at + 2 + name;
-    this.at += 2 + length;
+    this.nameAt = 0;
+    if (names !== 0) {
+      this.nameAt = template + names;
+      this.#names.note(this.nameAt);
+    }
+    this.at = template + length;
+    return true;
+  }
+
+  /** The same with names that may end in a pointer to any name of the message. */
+  #putSearching(image: ZoneImage, record: number, owner: number): boolean {
+    const { words, bytes } = image;
+    const { out, limit } = this;
+    const start = this.at;
+    const template = this.#owner(owner);
+    const from = templateOf(record);
+    const end = from + words[record + RECORD.LENGTH]!;
+    const first = words[record + RECORD.NAMES]! % NAMES_COUNT;
+    if (template < 0 || template + first > limit) return false;
+    for (let i = 0; i < first; i++) out[template + i] = bytes[from + i]!;
+    const cutA = from + words[record + RECORD.POINTER_A]!;
+    const cutB = from + words[record + RECORD.POINTER_B]!;
+    const apex = nameOf(ZONE.APEX);
+    let source = from + first;
+    let at = template + first;
+    for (let left = Math.floor(words[record + RECORD.NAMES]! / NAMES_COUNT); left > 0; left--) {
+      at = this.#names.put(bytes, source, cutA, cutB, apex, out, at, limit);
+      if (at < 0) {
+        this.rewind(start);
+        return false;
+      }
+      if (source === from + first) this.nameAt = this.#names.start;
+      source = this.#names.next;
+    }
+    if (at + end - source > limit) {
+      this.rewind(start);
+      return false;
+    }
+    while (source < end) out[at++] = bytes[source++]!;
+    put16(out, template + 8, at - template - RECORD_HEADER);
+    this.at = at;
+    return true;
+  }
+
+  /** A CNAME record that points at `target`. Its TTL is the four octets at `bytes[ttlAt]`. */
+  putAlias(owner: number, bytes: Uint8Array, ttlAt: number, target: NameKey): boolean {
+    const { out } = this;
+    const start = this.at;
+    const head = this.#owner(owner);
+    const name = head + RECORD_HEADER;
+    if (head < 0 || name > this.limit) return false;
+    put16(out, head, TYPE.CNAME);
+    put16(out, head + 2, CLASS.IN);
+    for (let i = 0; i < 4; i++) out[head + 4 + i] = bytes[ttlAt + i]!;
+    const end = this.#names.put(target.bytes, 0, -1, -1, 0, out, name, this.limit);
+    if (end < 0) {
+      this.rewind(start);
+      return false;
+    }
+    put16(out, head + 8, end - name);
+    this.nameAt = this.#names.start;
+    this.at = end;
     return true;
   }
 
@@ -116,14 +184,37 @@ export class Message {
     at: number,
     size: number,
   ): boolean {
-    if (owner > POINTER_MAX || this.at + 12 + size > this.limit) return false;
+    const head = this.#owner(owner);
+    if (head < 0 || head + RECORD_HEADER + size > this.limit) return false;
     const { out } = this;
-    const start = this.at;
-    put16(out, start, 0xc000 | owner);
-    this.#head(start + 2, type, ttl_s, size);
-    for (let i = 0; i < size; i++) out[start + 12 + i] = from[at + i]!;
-    this.at += 12 + size;
+    this.#head(head, type, ttl_s, size);
+    for (let i = 0; i < size; i++) out[head + RECORD_HEADER + i] = from[at + i]!;
+    this.at = head + RECORD_HEADER + size;
     return true;
+  }
+
+  /** Writes the name that stands at `owner` to the end; returns the offset behind it, -1: no room. */
+  #owner(owner: number): number {
+    const { at } = this;
+    if (owner > POINTER_MAX) return this.#copyName(owner);
+    if (at + 2 > this.limit) return -1;
+    put16(this.out, at, 0xc000 | owner);
+    return at + 2;
+  }
+
+  /** Beyond what a pointer reaches a name is repeated as it stands, its own pointer included. */
+  #copyName(from: number): number {
+    const { out, limit } = this;
+    let { at } = this;
+    for (let source = from; ; ) {
+      const octet = out[source]!;
+      const octets = octet >= 0xc0 ? 2 : octet + 1;
+      if (at + octets > limit) return -1;
+      for (let i = 0; i < octets; i++) out[at + i] = out[source + i]!;
+      at += octets;
+      if (octet === 0 || octet >= 0xc0) return at;
+      source += octets;
+    }
   }
 
   #head(at: number, type: number, ttl_s: number, size: number): void {

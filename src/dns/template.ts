@@ -11,7 +11,10 @@ import { type NamePlace, namePlace, RDATA_MAX, rdataNames } from './wire/rdata.t
 export const RECORD_HEADER = 10;
 
 /** Types whose first name is a host that the asker will want the addresses of. */
-const HOSTS: ReadonlySet<number> = new Set([TYPE.NS, TYPE.MX, TYPE.SRV]);
+const HOSTS: ReadonlySet<number> = new Set([TYPE.NS, TYPE.MX, TYPE.SRV, TYPE.SVCB, TYPE.HTTPS]);
+
+/** Types of which "." as the target of a service means the owner (RFC 9460 §2.5.2). */
+const SERVICES: ReadonlySet<number> = new Set([TYPE.SVCB, TYPE.HTTPS]);
 
 interface Names {
   readonly place: NamePlace | null;
@@ -32,6 +35,12 @@ export class Template {
   fullLength = 0;
   /** The addresses of that name belong in the additional section. */
   host = false;
+  /** The addresses of the owner do. */
+  ownHost = false;
+  /** Of names that a search in the message may shorten; 0: the apex is all there is to point at. */
+  searched = 0;
+  #long = false;
+  #compressed = 0;
   readonly #apex: Uint8Array;
   readonly #names = new Map<number, Names>();
 
@@ -48,20 +57,37 @@ export class Template {
     this.nameAt = 0;
     this.fullAt = -1;
     this.host = HOSTS.has(type);
+    this.ownHost = false;
+    this.#long = false;
+    let names = 0;
     const end = at + length;
     let from = at;
     if (place && place.offset < length) {
       this.#copy(source, from, from + place.offset);
       from += place.offset;
-      for (let i = 0; i < place.count; i++) {
+      for (; names < place.count; names++) {
         const octets = nameLength(source, from, end);
         if (octets === 0) break;
         this.#name(source, from, octets, compress);
         from += octets;
       }
     }
+    this.#compressed = compress ? names : 0;
+    this.searched = this.#long ? this.#compressed : 0;
+    if (SERVICES.has(type) && this.fullAt >= 0 && this.fullLength === 1) this.#serveOwner();
     this.#copy(source, from, end);
     this.#head(type, ttl_s);
+  }
+
+  /** The name that the record points at will stand in the message already. */
+  repeat(): void {
+    this.searched = this.#compressed;
+  }
+
+  /** AliasMode, priority 0, has no such target: "." says that there is no service. */
+  #serveOwner(): void {
+    this.ownHost = this.bytes[RECORD_HEADER] !== 0 || this.bytes[RECORD_HEADER + 1] !== 0;
+    this.nameAt = 0;
   }
 
   #name(source: Uint8Array, from: number, octets: number, compress: boolean): void {
@@ -73,6 +99,10 @@ export class Template {
     // The root as apex is shorter than a pointer to it.
     const room = compress && this.#apex.length > 2;
     const tail = room ? apexWithin(source, from, octets, this.#apex) : -1;
+    // The apex, or one label below it, is as short as a pointer to the apex makes it, unless the
+    // same name was written before.
+    const own = (tail < 0 ? from + octets - 1 : tail) - from;
+    if (own > source[from]! + 1) this.#long = true;
     this.#copy(source, from, tail < 0 ? from + octets : tail);
     if (tail < 0) return;
     if (this.pointerA === 0) this.pointerA = this.length;

@@ -3,7 +3,7 @@
  * closest enclosing zone answers (RFC 1034 §4.3.2 step 2), whatever the zones above it say.
  */
 import type { ZoneImage } from '../model/zone.ts';
-import { findNode, isNamed, NameKey, NODE, nameOf, slotOf, ZONE } from './image.ts';
+import { findNode, isDelegation, isNamed, NameKey, NODE, nameOf, slotOf, ZONE } from './image.ts';
 
 export interface ServedZone {
   readonly image: ZoneImage;
@@ -69,14 +69,14 @@ function findZone(table: ZoneTable, key: NameKey, from: number): number {
   return -1;
 }
 
-export const FOUND = { HIT: 0, NXDOMAIN: 1, DELEGATION: 2, OUTSIDE: 3 } as const;
+export const FOUND = { HIT: 0, NXDOMAIN: 1, DELEGATION: 2, OUTSIDE: 3, DNAME: 4 } as const;
 
 /** Where a name is; filled by `locate`. */
 export class Place {
   found: number = FOUND.OUTSIDE;
   /** Index into the zones of the table, or -1. */
   zone = -1;
-  /** The node that answers: exact or wildcard; at a DELEGATION the cut. -1 on NXDOMAIN. */
+  /** The node that answers: exact or wildcard; at a DELEGATION or DNAME the cut. -1 on NXDOMAIN. */
   node = -1;
   /** The node of the closest name at or above that exists (RFC 4592 §3.3.1), or -1. */
   encloser = -1;
@@ -106,10 +106,15 @@ export function locate(table: ZoneTable, key: NameKey, atParent: boolean, place:
   while (node < 0) node = findNode(image, key, ++suffix);
   place.encloser = node;
   const cut = words[node + NODE.CUT]!;
-  if (cut >= 0 && !(atParent && suffix === 0 && cut === node)) {
-    place.found = FOUND.DELEGATION;
-    place.node = cut;
-    return;
+  if (cut >= 0) {
+    const delegation = isDelegation(image, cut);
+    // The cut itself: the parent's side of a delegation, and all of a DNAME's owner (RFC 6672 §2.3).
+    const itself = suffix === 0 && cut === node;
+    if (!itself || (delegation && !atParent)) {
+      place.found = delegation ? FOUND.DELEGATION : FOUND.DNAME;
+      place.node = cut;
+      return;
+    }
   }
   // RFC 4592 §3.3.1: a wildcard answers only directly below the closest encloser.
   place.node = suffix === 0 ? node : words[node + NODE.WILD]!;

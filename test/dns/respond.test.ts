@@ -115,10 +115,10 @@ test('below a cut comes a referral with glue and without authority', () => {
     assert.equal(answer.rcode, 0);
     assert.equal(answer.aa, false);
     assert.deepEqual(answer.answers, []);
-    assert.deepEqual(
-      answer.authority.map(({ name, text }) => `${name} ${text}`),
-      ['down.example.com. ns.down.example.com.', 'down.example.com. ns.elsewhere.net.'],
-    );
+    assert.deepEqual(answer.authority.map(({ name, text }) => `${name} ${text}`).sort(), [
+      'down.example.com. ns.down.example.com.',
+      'down.example.com. ns.elsewhere.net.',
+    ]);
     assert.deepEqual(
       answer.additional.map(({ name, text }) => `${name} ${text}`),
       ['ns.down.example.com. 192.0.2.54'],

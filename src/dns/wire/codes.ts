@@ -52,6 +52,8 @@ export const RCODE = {
   NXDOMAIN: 3,
   NOTIMP: 4,
   REFUSED: 5,
+  /** A name that DNAME makes longer than a name can be (RFC 6672 §2.2). */
+  YXDOMAIN: 6,
   /** Extended: upper eight bits in the OPT record (RFC 6891 §6.1.3). */
   BADVERS: 16,
 } as const;
