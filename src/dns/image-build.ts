@@ -5,7 +5,17 @@
  * nothing else but the names given here.
  */
 import type { ZoneImage, ZoneRecords } from '../model/zone.ts';
-import { NAMES_COUNT, NODE, nameOf, RECORD, RRSET, slotOf, templateOf, ZONE } from './image.ts';
+import {
+  NAMES_COUNT,
+  NAMES_SEARCH,
+  NODE,
+  nameOf,
+  RECORD,
+  RRSET,
+  slotOf,
+  templateOf,
+  ZONE,
+} from './image.ts';
 import { RECORD_HEADER, Template } from './template.ts';
 import { TYPE } from './wire/codes.ts';
 import { namePlace } from './wire/rdata.ts';
@@ -100,6 +110,7 @@ class ImageBuilder {
     this.#words[ZONE.NEGATIVE] = soa ? end : -1;
     this.#words[ZONE.END] = end;
     if (soa) this.#record(end, -1);
+    if (soa && this.#template.long) this.#words[end + RECORD.NAMES]! |= NAMES_SEARCH;
     for (let node = 0; node < tree.count; node++) this.#node(node);
     return { bytes: this.#bytes, words: this.#words, ...this.#hashTable(end) };
   }
@@ -234,15 +245,38 @@ class ImageBuilder {
     for (let at = from + 1; at < to; at++) ttl_s = Math.min(ttl_s, records.ttl_s[order[at]!]!);
     let record = start;
     let count = 0;
+    let search = 0;
     this.#targets.clear();
     for (let at = from; at < to; at++) {
       if (this.#twins.has(at)) continue;
       this.#compile(at, ttl_s);
+      if (this.#gains(node)) search = NAMES_SEARCH;
       record += this.#record(record, this.#targetOf(node));
       count++;
     }
+    for (let at = start; search > 0 && at < record; at += this.#words[at + RECORD.SIZE]!) {
+      const names = at + RECORD.NAMES;
+      if (this.#words[names]! >= NAMES_COUNT) this.#words[names]! |= search;
+    }
     this.#words[rrset + RRSET.RECORDS] = count;
     return record;
+  }
+
+  /**
+   * Whether a name of the compiled record of a node may gain by a pointer to another name than the
+   * apex: it is longer than one label below that, a record before has it too, or the owner's name
+   * ends in it.
+   */
+  #gains(owner: number): boolean {
+    const { compressed, long, fullAt } = this.#template;
+    if (compressed === 0 || long) return compressed > 0;
+    const tree = this.#tree;
+    const node = tree.find(tree.records.bytes, fullAt);
+    if (node < 0 || this.#targets.has(node)) return node >= 0;
+    if (owner === APEX) return false;
+    let top = owner;
+    while (tree.parent(top) !== APEX) top = tree.parent(top);
+    return node === top;
   }
 
   /**
@@ -253,9 +287,7 @@ class ImageBuilder {
     const { host, ownHost, fullAt } = this.#template;
     if (!host || fullAt < 0) return -1;
     const node = ownHost ? owner : this.#nodeFor(fullAt);
-    const known = this.#targets.has(node);
-    if (known || node === owner) this.#template.repeat();
-    if (node < 0 || this.#ceded[node] === 1 || known) return -1;
+    if (node < 0 || this.#ceded[node] === 1 || this.#targets.has(node)) return -1;
     this.#targets.add(node);
     return this.#at[node]!;
   }
@@ -292,7 +324,7 @@ class ImageBuilder {
     words[record + RECORD.LENGTH] = length;
     words[record + RECORD.POINTER_A] = template.pointerA;
     words[record + RECORD.POINTER_B] = template.pointerB;
-    words[record + RECORD.NAMES] = template.nameAt + template.searched * NAMES_COUNT;
+    words[record + RECORD.NAMES] = template.nameAt + template.compressed * NAMES_COUNT;
     words[record + RECORD.TARGET] = target;
     return size;
   }

@@ -55,8 +55,9 @@ export const RECORD = {
   POINTER_A: 2,
   POINTER_B: 3,
   /**
-   * Below NAMES_COUNT: offset within the template of the name that the record points at, or 0.
-   * Above: how many names from there on may be shorter with a pointer to another name than the apex.
+   * Offset within the template of the name that the record points at, or 0; NAMES_COUNT times how
+   * many names from there on may be compressed; and NAMES_SEARCH if one of them may be shorter with a
+   * pointer to another name of the message than the apex.
    */
   NAMES: 4,
   /**
@@ -67,8 +68,9 @@ export const RECORD = {
   HEAD: 6,
 } as const;
 
-/** The factor of the upper part of RECORD.NAMES. */
+/** Parts of RECORD.NAMES. */
 export const NAMES_COUNT = 0x10000;
+export const NAMES_SEARCH = 0x40000;
 
 export const LABELS_MAX = (NAME_MAX + 1) / 2;
 

@@ -219,6 +219,7 @@ export class Lookup {
   #goOn(): number {
     this.#key = this.#chain.key;
     this.#owner = this.#message.nameAt;
+    this.#message.searching = true;
     return this.#chain.add(this.#message.out, this.#owner) ? NAME.ALIAS : NAME.DONE;
   }
 

@@ -4,7 +4,15 @@
  * restoring `at` and the section's count.
  */
 import type { ZoneImage } from '../model/zone.ts';
-import { NAMES_COUNT, type NameKey, nameOf, RECORD, templateOf, ZONE } from './image.ts';
+import {
+  NAMES_COUNT,
+  NAMES_SEARCH,
+  type NameKey,
+  nameOf,
+  RECORD,
+  templateOf,
+  ZONE,
+} from './image.ts';
 import { MessageNames, POINTER_MAX } from './message-names.ts';
 import { FLAG, HEADER, type Query } from './query.ts';
 import { RECORD_HEADER } from './template.ts';
@@ -13,6 +21,7 @@ import { CLASS, OPTION, TYPE } from './wire/codes.ts';
 const OPT_LENGTH = 11;
 /** Option code and length, family, source and scope prefix length (RFC 7871 §6). */
 const SUBNET_HEADER = 8;
+const NAME_MASK = NAMES_COUNT - 1;
 
 export class Message {
   out: Uint8Array = new Uint8Array(0);
@@ -24,6 +33,8 @@ export class Message {
   additional = 0;
   /** Where the last record's target name can be pointed at, or 0; see RECORD.NAMES. */
   nameAt = 0;
+  /** Names are compressed against all that was written, even those that seldom gain by it. */
+  searching = false;
   readonly #names = new MessageNames();
 
   /** Starts the message after its header and question, which with OPT fit in any `size` ≥ 512. */
@@ -34,6 +45,7 @@ export class Message {
     this.additional = 0;
     this.nameAt = 0;
     this.at = HEADER + query.questionLength;
+    this.searching = false;
     this.#names.begin();
     if (query.questionLength > 0) this.#names.note(HEADER);
     this.limit = size - (query.edns ? optLength(query) : 0);
@@ -97,7 +109,9 @@ export class Message {
   putRecord(image: ZoneImage, record: number, owner: number, apex: number): boolean {
     const { words, bytes } = image;
     const names = words[record + RECORD.NAMES]!;
-    if (names >= NAMES_COUNT) return this.#putSearching(image, record, owner);
+    if (names >= (this.searching ? NAMES_COUNT : NAMES_SEARCH)) {
+      return this.#putSearching(image, record, owner);
+    }
     const length = words[record + RECORD.LENGTH]!;
     const template = this.#owner(owner);
     if (template < 0 || template + length > this.limit) return false;
@@ -112,7 +126,7 @@ export class Message {
     }
     this.nameAt = 0;
     if (names !== 0) {
-      this.nameAt = template + names;
+      this.nameAt = template + (names & NAME_MASK);
       this.#names.note(this.nameAt);
     }
     this.at = template + length;
@@ -127,7 +141,8 @@ export class Message {
     const template = this.#owner(owner);
     const from = templateOf(record);
     const end = from + words[record + RECORD.LENGTH]!;
-    const first = words[record + RECORD.NAMES]! % NAMES_COUNT;
+    const names = words[record + RECORD.NAMES]!;
+    const first = names & NAME_MASK;
     if (template < 0 || template + first > limit) return false;
     for (let i = 0; i < first; i++) out[template + i] = bytes[from + i]!;
     const cutA = from + words[record + RECORD.POINTER_A]!;
@@ -135,7 +150,7 @@ export class Message {
     const apex = nameOf(ZONE.APEX);
     let source = from + first;
     let at = template + first;
-    for (let left = Math.floor(words[record + RECORD.NAMES]! / NAMES_COUNT); left > 0; left--) {
+    for (let left = (names & ~NAMES_SEARCH) >> 16; left > 0; left--) {
       at = this.#names.put(bytes, source, cutA, cutB, apex, out, at, limit);
       if (at < 0) {
         this.rewind(start);

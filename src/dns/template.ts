@@ -37,10 +37,10 @@ export class Template {
   host = false;
   /** The addresses of the owner do. */
   ownHost = false;
-  /** Of names that a search in the message may shorten; 0: the apex is all there is to point at. */
-  searched = 0;
-  #long = false;
-  #compressed = 0;
+  /** How many names may be compressed. */
+  compressed = 0;
+  /** One of them is longer than one label and a pointer to the apex. */
+  long = false;
   readonly #apex: Uint8Array;
   readonly #names = new Map<number, Names>();
 
@@ -58,7 +58,7 @@ export class Template {
     this.fullAt = -1;
     this.host = HOSTS.has(type);
     this.ownHost = false;
-    this.#long = false;
+    this.long = false;
     let names = 0;
     const end = at + length;
     let from = at;
@@ -72,16 +72,10 @@ export class Template {
         from += octets;
       }
     }
-    this.#compressed = compress ? names : 0;
-    this.searched = this.#long ? this.#compressed : 0;
+    this.compressed = compress ? names : 0;
     if (SERVICES.has(type) && this.fullAt >= 0 && this.fullLength === 1) this.#serveOwner();
     this.#copy(source, from, end);
     this.#head(type, ttl_s);
-  }
-
-  /** The name that the record points at will stand in the message already. */
-  repeat(): void {
-    this.searched = this.#compressed;
   }
 
   /** AliasMode, priority 0, has no such target: "." says that there is no service. */
@@ -99,10 +93,8 @@ export class Template {
     // The root as apex is shorter than a pointer to it.
     const room = compress && this.#apex.length > 2;
     const tail = room ? apexWithin(source, from, octets, this.#apex) : -1;
-    // The apex, or one label below it, is as short as a pointer to the apex makes it, unless the
-    // same name was written before.
     const own = (tail < 0 ? from + octets - 1 : tail) - from;
-    if (own > source[from]! + 1) this.#long = true;
+    if (own > source[from]! + 1) this.long = true;
     this.#copy(source, from, tail < 0 ? from + octets : tail);
     if (tail < 0) return;
     if (this.pointerA === 0) this.pointerA = this.length;
