@@ -53,6 +53,13 @@ const DECIDED: ReadonlySet<number> = new Set([TYPE.A, TYPE.AAAA, TYPE.CNAME]);
 
 const wordsFor = (octets: number): number => (octets + 3) >> 2;
 
+/** Octets of a name as a text of as many characters, in lower case. */
+function latin1Of(bytes: Uint8Array, at: number, length: number): string {
+  return Buffer.from(bytes.subarray(at, at + length))
+    .toString('latin1')
+    .toLowerCase();
+}
+
 class ImageBuilder {
   readonly #tree: ZoneTree;
   readonly #template: Template;
@@ -69,7 +76,7 @@ class ImageBuilder {
   #words: Int32Array = new Int32Array(0);
   #bytes: Uint8Array = new Uint8Array(0);
   /** The hosts that records of the rrset being written point at. */
-  readonly #targets = new Set<number>();
+  readonly #targets = new Set<number | string>();
 
   constructor(
     { apex, services, childApexes }: ZoneContent,
@@ -287,8 +294,13 @@ class ImageBuilder {
     const { host, ownHost, fullAt } = this.#template;
     if (!host || fullAt < 0) return -1;
     const node = ownHost ? owner : this.#nodeFor(fullAt);
-    if (node < 0 || this.#ceded[node] === 1 || this.#targets.has(node)) return -1;
-    this.#targets.add(node);
+    if (node < 0 || this.#ceded[node] === 1) return -1;
+    const { records } = this.#tree;
+    // A wildcard serves many names, each of which is a target of its own.
+    const exact = ownHost || this.#tree.find(records.bytes, fullAt) === node;
+    const name = exact ? node : latin1Of(records.bytes, fullAt, this.#template.fullLength);
+    if (this.#targets.has(name)) return -1;
+    this.#targets.add(name);
     return this.#at[node]!;
   }
 

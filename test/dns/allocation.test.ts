@@ -19,6 +19,11 @@ const QUERIES = {
   referral: buildQuery({ name: 'a.down.example.com', type: 1 }),
   negative: buildQuery({ name: 'missing.example.com', type: 1, edns: {} }),
   'additional data': buildQuery({ name: 'example.com', type: 15, edns: {} }),
+  'turning rrset': buildQuery({ name: 'big.example.com', type: 1, edns: {} }),
+  'names outside the zone': buildQuery({ name: 'away.example.com', type: 1 }),
+  'name servers': buildQuery({ name: 'example.com', type: 2 }),
+  DNAME: buildQuery({ name: 'www.moved.example.com', type: 16 }),
+  'service behind an alias': buildQuery({ name: 'svc.example.com', type: 65 }),
   malformed: buildQuery({ name: 'example.com', type: 15, tail: [0] }),
 };
 

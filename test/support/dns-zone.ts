@@ -26,6 +26,8 @@ const mx = (preference: number, name: string): Uint8Array =>
   Uint8Array.from([0, preference, ...wireName(name)]);
 const srv = (port: number, name: string): Uint8Array =>
   Uint8Array.from([0, 0, 0, 0, port >> 8, port & 255, ...wireName(name)]);
+const svcb = (priority: number, name: string): Uint8Array =>
+  Uint8Array.from([0, priority, ...wireName(name)]);
 const a = (owner: string, address: string): ZoneRecord =>
   record(owner, TYPE.A, parseAddress(address)!);
 const aaaa = (owner: string, address: string): ZoneRecord =>
@@ -80,6 +82,9 @@ export function zoneConfig(overrides: ConfigParts = {}): TestConfig {
           cname('ping.example.com', 'pong.example.com'),
           cname('pong.example.com', 'ping.example.com'),
           cname('todown.example.com', 'x.down.example.com'),
+          record('moved.example.com', TYPE.DNAME, wireName('example.com')),
+          record('svc.example.com', TYPE.HTTPS, svcb(0, 'www.example.com')),
+          record('www.example.com', TYPE.HTTPS, svcb(1, '')),
           record('_sip._tcp.example.com', TYPE.SRV, srv(5060, 'mail.example.com')),
           record('down.example.com', TYPE.NS, wireName('ns.down.example.com')),
           record('down.example.com', TYPE.NS, wireName('ns.elsewhere.net')),
