@@ -106,7 +106,6 @@ export class Lookup {
     this.#zone = -1;
     this.#answered = -1;
     this.#targets.begin();
-    this.#chain.begin(this.#key, HEADER);
     for (let first = true; ; first = false) {
       locate(zones, this.#key, this.#query.type === TYPE.DS, place);
       // An alias that leaves our zones ends here; the resolver asks there itself.
@@ -180,6 +179,7 @@ export class Lookup {
   /** RFC 1034 §3.6.2: the alias itself, then on with its target. */
   #follow(alias: number): number {
     const { image } = this.#served;
+    if (this.#owner === HEADER) this.#chain.begin(this.#key, HEADER);
     if (!this.#answerWith(alias, this.#owner)) return NAME.DONE;
     const record = image.words[alias + RRSET.RECORDS_AT]!;
     const at = aliasTargetOf(image, record);
@@ -199,6 +199,7 @@ export class Lookup {
     const record = image.words[rrset + RRSET.RECORDS_AT]!;
     const length = image.words[node + NODE.NAME_LENGTH]!;
     const chain = this.#chain;
+    if (this.#owner === HEADER) chain.begin(this.#key, HEADER);
     if (!chain.hasDname(this.#zone, node)) {
       if (!this.#answerWith(rrset, this.#tail(length))) return NAME.DONE;
       chain.noteDname(this.#zone, node);

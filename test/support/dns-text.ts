@@ -13,7 +13,10 @@ function readLine(line: string, origin: string): ZoneRecord {
   const owner = words[0] === '@' ? origin : `${words[0]}.${origin}`;
   const ttl = /^[0-9]+$/.test(words[1] ?? '') ? 1 : 0;
   const type = typeNumber(words[1 + ttl] ?? '') ?? 0;
-  const rest = words.slice(2 + ttl).map((text) => ({ text, quoted: false }));
+  const rest = words.slice(2 + ttl).map((word) => {
+    const quoted = word.startsWith('"');
+    return { text: quoted ? word.slice(1, -1) : word, quoted };
+  });
   const rdata = parseRdata(type, rest, wireName(origin));
   if (!rdata.ok) throw new Error(`${line}: ${rdata.error.message}`);
   return record(owner, type, rdata.value, ttl ? Number(words[1]) : TTL_S);
