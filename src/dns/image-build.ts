@@ -16,6 +16,7 @@ import {
   templateOf,
   ZONE,
 } from './image.ts';
+import { Pointees } from './image-pointees.ts';
 import { RECORD_HEADER, Template } from './template.ts';
 import { TYPE } from './wire/codes.ts';
 import { namePlace } from './wire/rdata.ts';
@@ -53,17 +54,11 @@ const DECIDED: ReadonlySet<number> = new Set([TYPE.A, TYPE.AAAA, TYPE.CNAME]);
 
 const wordsFor = (octets: number): number => (octets + 3) >> 2;
 
-/** Octets of a name as a text of as many characters, in lower case. */
-function latin1Of(bytes: Uint8Array, at: number, length: number): string {
-  return Buffer.from(bytes.subarray(at, at + length))
-    .toString('latin1')
-    .toLowerCase();
-}
-
 class ImageBuilder {
   readonly #tree: ZoneTree;
   readonly #template: Template;
   readonly #twins: ReadonlyMap<number, number>;
+  readonly #pointees: Pointees;
   /** By node: where it goes, the node of its NODE.CUT, its service; -1: none. */
   readonly #at: Int32Array;
   readonly #cuts: Int32Array;
@@ -75,8 +70,6 @@ class ImageBuilder {
   // Of the image that is being written.
   #words: Int32Array = new Int32Array(0);
   #bytes: Uint8Array = new Uint8Array(0);
-  /** The hosts that records of the rrset being written point at. */
-  readonly #targets = new Set<number | string>();
 
   constructor(
     { apex, services, childApexes }: ZoneContent,
@@ -90,6 +83,7 @@ class ImageBuilder {
     this.#cuts = new Int32Array(tree.count);
     this.#services = new Int32Array(tree.count).fill(-1);
     this.#ceded = new Uint8Array(tree.count);
+    this.#pointees = new Pointees(tree, this.#cuts, this.#ceded);
     services.forEach((name, service) => {
       const node = tree.find(name, 0);
       if (node >= 0) this.#services[node] = service;
@@ -253,12 +247,15 @@ class ImageBuilder {
     let record = start;
     let count = 0;
     let search = 0;
-    this.#targets.clear();
+    const pointees = this.#pointees;
+    const template = this.#template;
+    pointees.begin();
     for (let at = from; at < to; at++) {
       if (this.#twins.has(at)) continue;
       this.#compile(at, ttl_s);
-      if (this.#gains(node)) search = NAMES_SEARCH;
-      record += this.#record(record, this.#targetOf(node));
+      pointees.take(template);
+      if (pointees.gains(template, node)) search = NAMES_SEARCH;
+      record += this.#record(record, this.#placeOf(pointees.target(template, node)));
       count++;
     }
     for (let at = start; search > 0 && at < record; at += this.#words[at + RECORD.SIZE]!) {
@@ -267,55 +264,6 @@ class ImageBuilder {
     }
     this.#words[rrset + RRSET.RECORDS] = count;
     return record;
-  }
-
-  /**
-   * Whether a name of the compiled record of a node may gain by a pointer to another name than the
-   * apex: it is longer than one label below that, a record before has it too, or the owner's name
-   * ends in it.
-   */
-  #gains(owner: number): boolean {
-    const { compressed, long, fullAt } = this.#template;
-    if (compressed === 0 || long) return compressed > 0;
-    const tree = this.#tree;
-    const node = tree.find(tree.records.bytes, fullAt);
-    if (node < 0 || this.#targets.has(node)) return node >= 0;
-    if (owner === APEX) return false;
-    let top = owner;
-    while (tree.parent(top) !== APEX) top = tree.parent(top);
-    return node === top;
-  }
-
-  /**
-   * The node with the addresses of the host that the template of a record at `owner` points at, if
-   * this zone has them and no record before in the rrset points there; or -1.
-   */
-  #targetOf(owner: number): number {
-    const { host, ownHost, fullAt } = this.#template;
-    if (!host || fullAt < 0) return -1;
-    const node = ownHost ? owner : this.#nodeFor(fullAt);
-    if (node < 0 || this.#ceded[node] === 1) return -1;
-    const { records } = this.#tree;
-    // A wildcard serves many names, each of which is a target of its own.
-    const exact = ownHost || this.#tree.find(records.bytes, fullAt) === node;
-    const name = exact ? node : latin1Of(records.bytes, fullAt, this.#template.fullLength);
-    if (this.#targets.has(name)) return -1;
-    this.#targets.add(name);
-    return this.#at[node]!;
-  }
-
-  /** The node that answers for the name at `at` of the records: its own or a wildcard; or -1. */
-  #nodeFor(at: number): number {
-    const tree = this.#tree;
-    const { bytes } = tree.records;
-    const node = tree.find(bytes, at);
-    const found = node < 0 ? tree.closest(bytes, at) : node;
-    const cut = found < 0 ? -1 : this.#cuts[found]!;
-    // What a DNAME hides has no addresses of its own.
-    if (found < 0 || (cut >= 0 && cut !== found && this.#redirects(cut))) return -1;
-    // RFC 4592 §3.3.1; a cut has no wildcards below it.
-    if (node < 0) return cut < 0 && this.#ceded[found] === 0 ? tree.wild(found) : -1;
-    return node;
   }
 
   /** Writes the compiled template as a record; returns its size in words. */

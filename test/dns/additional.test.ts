@@ -3,13 +3,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TRANSPORT } from '../../src/dns/respond.ts';
 import { RCODE, TYPE } from '../../src/dns/wire/codes.ts';
-import type { Zone } from '../../src/model/config.ts';
-import { testConfig } from '../support/config.ts';
+import { type TestZone, testConfig } from '../support/config.ts';
 import { buildQuery } from '../support/dns-query.ts';
 import { configOf, decode, show, zoneOf } from '../support/dns-text.ts';
 import { openDoor } from '../support/dns-zone.ts';
 
-function doorTo(...zones: Zone[]) {
+function doorTo(...zones: TestZone[]) {
   const { raw } = openDoor(configOf(zones));
   return (name: string, type: number) =>
     decode(raw(buildQuery({ name, type }), { transport: TRANSPORT.TCP })!);

@@ -33,6 +33,10 @@ const GOOD: Record<string, string> = {
   'unknown types': 'u TYPE65280 \\# 0\nv TYPE65280 \\# 4 ( 0A00\n 0001 )\nw A \\# 4 0a000001',
   types:
     '@ MX 10 m.example.net.\n@ MX 0 n.example.net.\n_s._tcp SRV 1 2 3 h.example.net.\n@ CAA 0 issue "ca.example; x=y"\nc HINFO PC "Linux 6"\np PTR q.example.net.',
+  'DNSSEC, keys and places':
+    's NS ns.x.net.\ns DS 1 ECDSAP256SHA256 2 (0123456789abcdef0123456789abcdef\n 0123456789abcdef0123456789abcdef )\n_25._tcp TLSA 3 1 1 00 ff\nh SSHFP 4 9 00\nh LOC 52 22 23 N 4 53 32 E -2m\nh URI 1 1 "https://a b"\nh RP a.b. .\nh NAPTR 1 1 "s" "x" "!(a)!\\\\1!" r.\nh SPF "v=spf1 -all"\nd DNAME e.net.',
+  services:
+    'a HTTPS 1 . alpn="h2,h3" ipv4hint="192.0.2.1,192.0.2.2"\nb SVCB 2 t ( mandatory=port port=53\n key667="a b;c" )\nc HTTPS 0 t\nt AAAA 2001:db8::1',
   'numbers at their limits': '@ MX 65535 m.example.net.\nx 2147483647 CAA 255 tag ""',
   'a service name without own records': 'w CNAME www.example.org.\n*.w TXT x\n@ TXT y',
   'delegation with glue': 's NS ns.s\ns NS ns.example.net.\nns.s A 192.0.2.1',

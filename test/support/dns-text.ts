@@ -3,8 +3,8 @@ import { typeName, typeNumber } from '../../src/dns/wire/codes.ts';
 import { decodeMessage, type Message, type ResourceRecord } from '../../src/dns/wire/message.ts';
 import { formatName, wireName } from '../../src/dns/wire/name.ts';
 import { parseRdata, printRdata } from '../../src/dns/wire/rdata.ts';
-import type { Config, Zone, ZoneRecord } from '../../src/model/config.ts';
-import { record, testConfig } from './config.ts';
+import { type ConfigParts, record, type TestConfig, type TestZone, testConfig } from './config.ts';
+import type { ZoneRecord } from './zone-columns.ts';
 
 const TTL_S = 300;
 
@@ -23,14 +23,14 @@ function readLine(line: string, origin: string): ZoneRecord {
 }
 
 /** A zone with the records of `lines`, an SOA (negative TTL 60), and "@ NS ns1". */
-export function zoneOf(origin: string, lines: readonly string[]): Zone {
+export function zoneOf(origin: string, lines: readonly string[]): TestZone {
   const all = ['@ SOA ns1 hostmaster 1 7200 900 1209600 60', '@ NS ns1', 'ns1 A 192.0.2.53'];
   const records = [...all, ...lines].map((line) => readLine(line, origin));
   return { origin, file: `zones/${origin}.zone`, transfer: null, records };
 }
 
 /** A deployment with these zones, and without health-aware names unless told. */
-export function configOf(zones: readonly Zone[], overrides: Partial<Config> = {}): Config {
+export function configOf(zones: readonly TestZone[], overrides: ConfigParts = {}): TestConfig {
   return testConfig({ services: [], ...overrides, zones });
 }
 

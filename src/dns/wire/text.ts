@@ -42,7 +42,13 @@ export function quoteText(octets: Uint8Array): string {
   return `${text}"`;
 }
 
-export const UNIT_S: Readonly<Record<string, number>> = { w: 604800, d: 86400, h: 3600, m: 60, s: 1 };
+export const UNIT_S: Readonly<Record<string, number>> = {
+  w: 604800,
+  d: 86400,
+  h: 3600,
+  m: 60,
+  s: 1,
+};
 
 /** Seconds of "3600", "1h" or "1d2h30m"; null if it is none of these or above `max_s`. */
 export function parseSeconds(text: string, max_s: number): number | null {
