@@ -360,6 +360,7 @@ export class Lookup {
     const { image } = this.#served;
     const targets = this.#targets;
     // Records that are added here may add targets.
+    targets.adding = true;
     for (let i = 0; i < targets.count; i++) {
       const node = targets.nodes[i]!;
       const owner = targets.names[i]!;

@@ -13,6 +13,8 @@ const TARGETS_MAX = MESSAGE_MAX >> 4;
 
 export class Targets {
   count = 0;
+  /** The additional section has begun: what it adds may lead to what is there already. */
+  adding = false;
   readonly nodes = new Int32Array(TARGETS_MAX);
   /** Where in the message each name stands. */
   readonly names = new Int32Array(TARGETS_MAX);
@@ -21,15 +23,16 @@ export class Targets {
 
   begin(): void {
     this.count = 0;
+    this.adding = false;
   }
 
   /** Notes the target of a record, which has one, unless it was noted before. */
   note(image: ZoneImage, rrset: number, record: number, name: number): void {
     const type = image.words[rrset + RRSET.TYPE]!;
     const node = image.words[record + RECORD.TARGET]!;
+    // Within an rrset each target is there once.
+    if (this.count === TARGETS_MAX || (this.adding && this.#knows(node))) return;
     const service = type === TYPE.SVCB || type === TYPE.HTTPS;
-    // Within an rrset each target is there once; services alone lead from one to the next.
-    if (this.count === TARGETS_MAX || (service && this.#knows(node))) return;
     this.nodes[this.count] = node;
     this.names[this.count] = name;
     this.types[this.count++] = service && isAlias(image, record) ? type : 0;
