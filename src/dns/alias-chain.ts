@@ -4,7 +4,7 @@
  */
 import { NameKey } from './image.ts';
 import { isNameAt } from './message-names.ts';
-import { NAME_MAX } from './wire/name.ts';
+import { NAME_MAX, nameLength } from './wire/name.ts';
 
 /** Aliases that one response follows. Knot follows 5, NSD as many as fit; the resolver goes on. */
 export const CHAIN_MAX = 16;
@@ -30,16 +30,17 @@ export class AliasChain {
   }
 
   /**
-   * Makes `key` the name of the first `octets` octets of `prefix` before the name at `source[at…end]`;
-   * false if that is too long for a name.
+   * Makes `key` the first `octets` octets of `prefix` before the name at `source[at…]`; false if that
+   * is too long for a name.
    */
-  compose(prefix: NameKey, octets: number, source: Uint8Array, at: number, end: number): boolean {
+  compose(prefix: NameKey, octets: number, source: Uint8Array, at: number): boolean {
     const scratch = this.#scratch;
-    const length = octets + end - at;
+    const length = octets + nameLength(source, at);
     if (length > NAME_MAX) return false;
     for (let i = 0; i < octets; i++) scratch[i] = prefix.bytes[i]!;
     for (let i = octets; i < length; i++) scratch[i] = source[at + i - octets]!;
-    return this.key.take(scratch, 0, length) > 0;
+    this.key.take(scratch, 0, length);
+    return true;
   }
 
   /** Adds `key`, which stands at `at` in `out`; false: it was passed before, or is one too many. */

@@ -23,7 +23,6 @@ import { FLAG, HEADER, type Query } from './query.ts';
 import type { Snapshot } from './snapshot.ts';
 import { Targets } from './targets.ts';
 import { RCODE, TYPE } from './wire/codes.ts';
-import { nameLength } from './wire/name.ts';
 import { FOUND, locate, NO_ZONE, Place, type ServedZone } from './zone-table.ts';
 
 /** Rrsets whose order turns independently of each other, a power of two; others share a turn. */
@@ -182,10 +181,9 @@ export class Lookup {
     if (this.#owner === HEADER) this.#chain.begin(this.#key, HEADER);
     if (!this.#answerWith(alias, this.#owner)) return NAME.DONE;
     const record = image.words[alias + RRSET.RECORDS_AT]!;
-    const at = aliasTargetOf(image, record);
-    const end = at + nameLength(image.bytes, at);
-    if (!this.#chain.compose(this.#key, 0, image.bytes, at, end)) return NAME.DONE;
-    return this.#goOn();
+    const end = (record + image.words[record + RECORD.SIZE]!) * 4;
+    const length = this.#chain.key.take(image.bytes, aliasTargetOf(image, record), end);
+    return length === 0 ? NAME.DONE : this.#goOn();
   }
 
   /**
@@ -205,9 +203,8 @@ export class Lookup {
       chain.noteDname(this.#zone, node);
     }
     const at = aliasTargetOf(image, record);
-    const end = at + nameLength(image.bytes, at);
     const octets = this.#key.length - length;
-    if (!chain.compose(this.#key, octets, image.bytes, at, end)) return NAME.TOO_LONG;
+    if (!chain.compose(this.#key, octets, image.bytes, at)) return NAME.TOO_LONG;
     if (!message.putAlias(this.#owner, image.bytes, templateOf(record) + 4, chain.key)) {
       this.flags |= FLAG.TC;
       return NAME.DONE;
