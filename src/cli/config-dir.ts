@@ -1,8 +1,7 @@
 /** Loading a configuration for a command, with its problems on standard error. */
-import { readFile } from 'node:fs/promises';
 import { type LoadOptions, loadConfig, readSecret, readToken } from '../config/load.ts';
 import { formatProblem } from '../config/problem.ts';
-import { buildGeoMap } from '../geo/build.ts';
+import { loadGeoMap } from '../geo/load.ts';
 import type { GeoMap } from '../geo/map.ts';
 import type { Config, Site } from '../model/config.ts';
 import { CommandError } from './command-error.ts';
@@ -16,10 +15,8 @@ export async function configOf(dir: string, options?: LoadOptions): Promise<Conf
 }
 
 export async function geoOf(config: Config): Promise<GeoMap> {
-  const { mmdb } = config.geo;
-  const bytes = mmdb === null ? undefined : await readFile(mmdb).catch(refuse(mmdb));
-  const geo = buildGeoMap(config.geo, config.regions, bytes);
-  if (!geo.ok) throw new CommandError(mmdb === null ? geo.error : `${mmdb}: ${geo.error}`);
+  const geo = await loadGeoMap(config.geo, config.regions);
+  if (!geo.ok) throw new CommandError(geo.error);
   return geo.value;
 }
 
@@ -39,12 +36,6 @@ async function secretOf(file: string, read: typeof readSecret): Promise<string> 
   const secret = await read(file);
   if (secret.ok) return secret.value;
   throw new CommandError(`${file}: ${secret.error}`);
-}
-
-function refuse(file: string): (error: Error) => never {
-  return (error) => {
-    throw new CommandError(`${file}: ${error.message}`);
-  };
 }
 
 export function siteOf(config: Config, name: string): Site {

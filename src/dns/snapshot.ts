@@ -27,8 +27,15 @@ export function makeSnapshot(
   udp_payload_max: number,
 ): Snapshot {
   const { services, endpoints, regions } = config;
+  const byZone = new Map<string, number[]>();
+  services.forEach(({ zone }, index) => {
+    const known = byZone.get(zone);
+    if (known) known.push(index);
+    else byZone.set(zone, [index]);
+  });
+  const zones = config.zones.map((zone) => serve(zone, services, byZone.get(zone.origin) ?? []));
   return {
-    zones: makeZoneTable(config.zones.map((zone) => serve(config, zone))),
+    zones: makeZoneTable(zones),
     geo: geo.tables,
     health,
     services,
@@ -38,18 +45,16 @@ export function makeSnapshot(
   };
 }
 
-/** A zone's image knows its services by their place in a list of its own. */
-function serve({ services }: Config, { origin, image }: Zone): ServedZone {
-  const own = new Map<number, number>();
+/** A zone's image knows its services, which `own` are the indices of, by their place in a list. */
+function serve({ image }: Zone, services: readonly Service[], own: readonly number[]): ServedZone {
+  const indices = new Int32Array(own.length).fill(-1);
   const key = new NameKey();
-  services.forEach(({ name, zone }, index) => {
-    if (zone !== origin) return;
-    const wire = wireName(name);
-    key.take(wire, 0, wire.length);
+  for (const index of own) {
+    const name = wireName(services[index]!.name);
+    key.take(name, 0, name.length);
     const node = findNode(image, key, 0);
-    if (node >= 0) own.set(image.words[node + NODE.SERVICE]!, index);
-  });
-  const indices = new Int32Array(Math.max(0, ...own.keys()) + 1).fill(-1);
-  for (const [place, index] of own) if (place >= 0) indices[place] = index;
+    const place = node < 0 ? -1 : image.words[node + NODE.SERVICE]!;
+    if (place >= 0) indices[place] = index;
+  }
   return { image, services: indices };
 }

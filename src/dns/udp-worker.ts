@@ -5,6 +5,7 @@
  */
 import { createSocket } from 'node:dgram';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { collectGarbage } from '../base/memory.ts';
 import { formatHostPort, parseAddress } from '../net/ip.ts';
 import { ERRNO, isWildcard, type Libc, loadLibc, sharedUdpSocket } from '../net/libc.ts';
 import { UdpBatch } from '../net/udp-batch.ts';
@@ -46,6 +47,8 @@ function takeSnapshots(known: number): number {
     if (!received) return version;
     const message = received.message as ToWorker;
     responder.use(message.snapshot);
+    // Nothing else in this thread makes garbage, so V8 would never let go of the zones before.
+    collectGarbage();
     version = message.version;
     say({ kind: 'using', version });
   }

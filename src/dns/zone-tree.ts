@@ -15,7 +15,11 @@ const FEW = 16;
 
 /** Grows by doubling; `values` is exact only up to what was put. */
 class Column {
-  values: Int32Array = new Int32Array(1024);
+  values: Int32Array;
+
+  constructor(length: number) {
+    this.values = new Int32Array(length);
+  }
 
   put(index: number, value: number): void {
     if (index === this.values.length) {
@@ -43,13 +47,13 @@ export class ZoneTree {
   /** Names that no record has, one after the other. */
   readonly #extra: Uint8Array;
   /** Open addressing: node + 1, or 0. */
-  #slots = new Int32Array(1024);
-  readonly #hash = new Column();
+  #slots: Int32Array;
+  readonly #hash: Column;
   /** Offset of the name in the octets of the records, or beyond them in `#extra`. */
-  readonly #nameAt = new Column();
-  readonly #nameLength = new Column();
-  readonly #parent = new Column();
-  readonly #wild = new Column();
+  readonly #nameAt: Column;
+  readonly #nameLength: Column;
+  readonly #parent: Column;
+  readonly #wild: Column;
   readonly #key = new NameKey();
   readonly #apexLabels: number;
 
@@ -58,6 +62,16 @@ export class ZoneTree {
     this.records = records;
     this.apex = apex;
     this.#extra = concat([apex, ...extra]);
+    // Most zones have about as many names as records, or fewer; untouched memory costs nothing.
+    const names = records.count + extra.length + 16;
+    this.#hash = new Column(names);
+    this.#nameAt = new Column(names);
+    this.#nameLength = new Column(names);
+    this.#parent = new Column(names);
+    this.#wild = new Column(names);
+    let slots = 16;
+    while (slots < names * 2) slots *= 2;
+    this.#slots = new Int32Array(slots);
     this.#key.take(apex, 0, apex.length);
     this.#apexLabels = this.#key.suffixes;
     this.#add(-1, 0, records.bytes.length);
@@ -217,7 +231,7 @@ export class ZoneTree {
   }
 
   #grow(): void {
-    this.#slots = new Int32Array(this.#slots.length * 4);
+    this.#slots = new Int32Array(this.#slots.length * 2);
     for (let node = 0; node < this.count; node++) this.#slot(node);
   }
 
