@@ -10,6 +10,8 @@ import { NAME_MAX } from './wire/name.ts';
 export const POINTER_MAX = 0x3fff;
 /** Names of one message that are remembered; later ones are not pointed at. */
 const NAMES_MAX = 32;
+/** Names that are compared for the sake of a name's first label alone, which seldom is shared. */
+const WHOLE_MAX = 8;
 
 export class MessageNames {
   /** Where the name that was put last can be pointed at. */
@@ -105,6 +107,7 @@ export class MessageNames {
     const count = this.#labelCount;
     this.#shared = 0;
     for (let i = 0; i < this.#count && this.#shared < count; i++) {
+      if (i >= WHOLE_MAX && this.#shared === count - 1) return;
       const total = labelsAt(out, this.#places[i]!, known);
       const most = Math.min(total, count);
       let same = 0;
