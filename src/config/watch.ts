@@ -69,7 +69,10 @@ export class ConfigWatcher {
     this.#dir = resolve(dir);
     this.#options = options;
     this.#current = options.current;
-    this.#load = { ...options.load, zones: options.load?.zones ?? new ZoneCache() };
+    this.#load = {
+      ...options.load,
+      zones: options.load?.zones ?? new ZoneCache(options.current.zones),
+    };
     this.#watch();
     this.#schedulePoll();
     // A file may have changed between the load of `current` and now.

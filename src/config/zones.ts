@@ -4,6 +4,7 @@
  */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import { collectGarbage } from '../base/memory.ts';
 import { inThread } from '../base/thread.ts';
 import type { Zone } from '../model/config.ts';
 import { nameOfFile } from './files.ts';
@@ -112,6 +113,8 @@ async function readAll(
   );
   const octets = sizes.reduce((sum, size) => sum + size, 0);
   if (octets <= INLINE_BYTES_MAX) return requests.map(readZone);
+  // Room for the new zones: V8 does not see how large those are that a reload before has replaced.
+  collectGarbage();
   const entry = new URL('./zone/thread.js', import.meta.url);
   const read = await inThread<readonly ZoneReading[]>(entry, requests);
   return read.ok ? read.value : read.error;

@@ -21,6 +21,7 @@ afterEach(() => demo.destroy());
 describe('watching a deployment', () => {
   let clock: VirtualClock;
   let watcher: ConfigWatcher;
+  let current: Config;
   let configs: Config[];
   let problems: string[][];
 
@@ -28,11 +29,12 @@ describe('watching a deployment', () => {
     clock = new VirtualClock();
     configs = [];
     problems = [];
-    const current = await loadConfig(demo.dir);
-    assert.ok(current.ok);
+    const loaded = await loadConfig(demo.dir);
+    assert.ok(loaded.ok);
+    current = loaded.value;
     watcher = watchConfig(demo.dir, {
       clock,
-      current: current.value,
+      current,
       onConfig: (config) => configs.push(config),
       onProblems: (found) => problems.push(found.map(formatProblem)),
     });
@@ -67,6 +69,12 @@ describe('watching a deployment', () => {
     await pass(5000);
     assert.equal(configs.at(0)?.sites.at(0)?.capacity, 300);
     assert.equal(problems.length, 1);
+  });
+
+  test('a zone that has not changed is the one in use, though it is read once more', async () => {
+    await demo.edit('deployment.yaml', 'hold_down: 2s', 'hold_down: 7s');
+    await pass(5000);
+    assert.equal(configs[0]!.zones[0]!.image, current.zones[0]!.image);
   });
 
   test('a change that means nothing is not a new config', async () => {

@@ -145,7 +145,7 @@ export interface Door {
 export type AskOptions = Partial<QueryShape> & { transport?: Transport; client?: string };
 
 /** A responder with every endpoint eligible; the client is in Europe unless said. */
-export function openDoor(config = zoneConfig()): Door {
+export function openDoor(config: Config = zoneConfig()): Door {
   const health = new HealthWriter(config.endpoints);
   health.apply(planOf(config, () => true));
   const counters = dnsCounters();

@@ -2,6 +2,7 @@
  * Zones as they were read last. A zone is read anew only if one of its files has changed, or the names
  * that its image depends on; if that gives the same image again, the old one stays in use.
  */
+import type { Zone } from '../../model/config.ts';
 import { fileState, type ZoneReading, type ZoneRequest } from './read.ts';
 
 interface Entry {
@@ -13,6 +14,14 @@ interface Entry {
 export class ZoneCache {
   /** By file; only of zones without a problem. */
   readonly #entries = new Map<string, Entry>();
+
+  /** `known` are zones that are in use, but of files in a state that nobody remembers. */
+  constructor(known: readonly Zone[] = []) {
+    for (const zone of known) {
+      const reading = { zone, problems: [], conflicts: [], states: [] };
+      this.#entries.set(zone.file, { key: '', reading });
+    }
+  }
 
   /** What reading would give; null if it must be read to know. */
   find(request: ZoneRequest): ZoneReading | null {
