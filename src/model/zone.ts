@@ -2,7 +2,7 @@
 
 /**
  * Row i of each column is the i-th record, in the order of the files. The columns may lie in shared
- * memory, and are never changed once they stand.
+ * memory, each in a buffer of its own that may be larger, and are never changed once they stand.
  */
 export interface ZoneRecords {
   /** Number of records. */
@@ -16,7 +16,7 @@ export interface ZoneRecords {
   /** RDATA in wire form, names uncompressed. */
   readonly rdataAt: Uint32Array;
   readonly rdataLength: Uint16Array;
-  /** Where the record stands: index into `files`, line and column from 1. */
+  /** Where the record stands: index into `files`, line and column from 1; column 65535: or beyond. */
   readonly file: Uint16Array;
   readonly line: Uint32Array;
   readonly column: Uint16Array;

@@ -26,6 +26,7 @@ www IN 300 A 192.0.2.2
 mail MX 10 mx1
  MX 20 mx2.example.org.
 txt TXT "v=spf1 -all" bare "a;b" \\"q\\"
+joined TXT a="b;c" d"e""f"g
 _sip._tcp SRV 1 2 5060 sip
 alias CNAME www.Example.NET.
 4.3.2.1 PTR host-4

@@ -36,18 +36,21 @@ for (const [unit, seconds] of Object.entries(UNIT_S)) {
   UNIT[unit.toUpperCase().charCodeAt(0)] = seconds;
 }
 
-/** A word of up to four letters, case set aside, as one number. */
+/** A word of up to six letters as one number, whatever their case. */
+const WORD_LETTERS_MAX = 6;
+const addLetter = (key: number, code: number): number => (key << 5) | (code & 31);
 const wordKey = (word: string): number =>
-  Array.from(word).reduce((key, letter) => (key << 8) | letter.charCodeAt(0) | 32, 0);
+  Array.from(word).reduce((key, letter) => addLetter(key, letter.charCodeAt(0)), 0);
+const isLetter = (code: number): boolean => (code | 32) >= 97 && (code | 32) <= 122;
+
 const IN = wordKey('IN');
 const TYPE_OF = new Map(
-  (['A', 'NS', 'MX', 'PTR', 'TXT', 'SRV', 'AAAA'] as const).map((name) => [
+  (['A', 'NS', 'MX', 'PTR', 'TXT', 'SRV', 'AAAA', 'CNAME'] as const).map((name) => [
     wordKey(name),
     TYPE[name],
   ]),
 );
-const CNAM = wordKey('CNAM');
-const LETTER_E = 101;
+const UNSTATED = -1;
 
 /** Methods that read get an offset and return the one behind what they read, or NOT_SIMPLE. */
 export class FastLines {
@@ -116,9 +119,10 @@ export class FastLines {
     if (at >= 0) at = this.#rdata(at);
     if (at >= 0) at = this.#lineEnd(at);
     if (at < 0) return NOT_SIMPLE;
-    const ttl_s = this.#ttl_s >= 0 ? this.#ttl_s : (this.#ttl.default_s ?? this.#ttl.last_s);
+    const stated = this.#ttl_s !== UNSTATED;
+    const ttl_s = stated ? this.#ttl_s : (this.#ttl.default_s ?? this.#ttl.last_s);
     if (ttl_s === null) return NOT_SIMPLE;
-    if (this.#ttl_s >= 0) this.#ttl.last_s = ttl_s;
+    if (stated) this.#ttl.last_s = ttl_s;
     this.#owner = owner;
     columns.push(owner, this.#type, ttl_s, rdataStart, this.#fileIndex, this.#line, column);
     return at;
@@ -133,47 +137,41 @@ export class FastLines {
 
   /** TTL and class in either order, then the type; past the blanks behind it. */
   #head(start: number): number {
-    let ttl_s = -1;
+    const text = this.#text;
+    this.#ttl_s = UNSTATED;
     let classSeen = false;
-    for (let at = skipBlanks(this.#text, start); ; ) {
-      if (isDigit(this.#text[at]!)) {
-        if (ttl_s >= 0) return NOT_SIMPLE;
-        ttl_s = this.#seconds(at);
-        if (ttl_s < 0) return NOT_SIMPLE;
-        while (KIND[this.#text[at]!] === PART) at++;
-        at = skipBlanks(this.#text, at);
-        continue;
+    let at = skipBlanks(text, start);
+    for (;;) {
+      if (isDigit(text[at]!)) {
+        if (this.#ttl_s !== UNSTATED) return NOT_SIMPLE;
+        at = this.#statedTtl(at);
+        if (at < 0) return NOT_SIMPLE;
+      } else {
+        const stop = at + WORD_LETTERS_MAX;
+        let key = 0;
+        for (; at < stop && isLetter(text[at]!); at++) key = addLetter(key, text[at]!);
+        if (KIND[text[at]!] !== ENDS) return NOT_SIMPLE;
+        const type = TYPE_OF.get(key);
+        if (type !== undefined) {
+          this.#type = type;
+          return skipBlanks(text, at);
+        }
+        if (key !== IN || classSeen) return NOT_SIMPLE;
+        classSeen = true;
       }
-      const wordStart = at;
-      let key = 0;
-      for (; KIND[this.#text[at]!] === PART && at - wordStart < 4; at++) {
-        key = (key << 8) | this.#text[at]! | 32;
-      }
-      let type = TYPE_OF.get(key) ?? 0;
-      if (key === CNAM && (this.#text[at]! | 32) === LETTER_E) {
-        at++;
-        type = TYPE.CNAME;
-      }
-      if (KIND[this.#text[at]!] !== ENDS) return NOT_SIMPLE;
-      at = skipBlanks(this.#text, at);
-      if (type !== 0) {
-        this.#type = type;
-        this.#ttl_s = ttl_s;
-        return at;
-      }
-      if (key !== IN || classSeen) return NOT_SIMPLE;
-      classSeen = true;
+      at = skipBlanks(text, at);
     }
   }
 
-  /** Seconds of the word at `at`, with or without units, within a TTL's range; or NOT_SIMPLE. */
-  #seconds(start: number): number {
+  /** Seconds, or numbers with units. */
+  #statedTtl(start: number): number {
+    const text = this.#text;
     let total_s = 0;
     let count = 0;
     let digits = 0;
     let at = start;
-    for (; KIND[this.#text[at]!] === PART; at++) {
-      const code = this.#text[at]!;
+    for (; KIND[text[at]!] === PART; at++) {
+      const code = text[at]!;
       if (isDigit(code)) {
         count = count * 10 + code - 48;
         digits++;
@@ -185,11 +183,10 @@ export class FastLines {
         digits = 0;
       }
     }
-    if (KIND[this.#text[at]!] !== ENDS) return NOT_SIMPLE;
     const unitsSeen = at - start > digits;
-    if (unitsSeen && digits > 0) return NOT_SIMPLE;
-    total_s += count;
-    return total_s <= TTL_MAX_S ? total_s : NOT_SIMPLE;
+    if (KIND[text[at]!] !== ENDS || (unitsSeen && digits > 0)) return NOT_SIMPLE;
+    this.#ttl_s = total_s + count;
+    return this.#ttl_s <= TTL_MAX_S ? at : NOT_SIMPLE;
   }
 
   #rdata(start: number): number {

@@ -17,12 +17,14 @@ import { FastLines } from './fast.ts';
 import { expandGenerated, parseGenerateRange } from './generate.ts';
 import type { ReadInclude, ZoneBytes } from './include.ts';
 import { type Entry, NEWLINE, type Place, ZoneLexer, type ZoneToken } from './lexer.ts';
-import { badTtl, endOf, parseHead } from './record.ts';
+import { badTtl, endOf, parseHead, rdataWords } from './record.ts';
 import { type ImpliedTtl, type Scope, TTL_MAX_S } from './scope.ts';
 
 /** $INCLUDE inside $INCLUDE, and how many in total. */
 export const INCLUDE_DEPTH_MAX = 8;
 export const INCLUDES_MAX = 1_000;
+/** Characters of a message, which may repeat what it complains of. */
+export const MESSAGE_MAX = 2_000;
 
 export interface ZoneSource extends ZoneBytes {
   /** The zone's name, lower-case, without the trailing dot. */
@@ -127,7 +129,8 @@ class ZoneReader {
     return this.#tooLarge || this.problems.length >= PROBLEMS_MAX;
   }
 
-  #problem({ file }: Scope, { line, column }: Place, message: string): void {
+  #problem({ file }: Scope, { line, column }: Place, text: string): void {
+    const message = text.length > MESSAGE_MAX ? `${text.slice(0, MESSAGE_MAX)}…` : text;
     this.problems.push({ file, line, column, message });
   }
 
@@ -257,10 +260,11 @@ class ZoneReader {
     type: number,
     start: number,
   ): Uint8Array | null {
-    const rdata = parseRdata(type, tokens.slice(start), scope.origin);
+    const words = rdataWords(type, tokens.slice(start));
+    const rdata = parseRdata(type, words, scope.origin);
     if (rdata.ok) return rdata.value;
     const { word, message } = rdata.error;
-    this.#problem(scope, tokens[start + word] ?? endOf(tokens.at(-1)!), message);
+    this.#problem(scope, words[word] ?? endOf(tokens.at(-1)!), message);
     return null;
   }
 

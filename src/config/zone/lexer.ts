@@ -13,7 +13,10 @@ export interface Place {
   readonly column: number;
 }
 
-export interface ZoneToken extends Token, Place {}
+export interface ZoneToken extends Token, Place {
+  /** Nothing lies between it and the word before, as in alpn="h2,h3", which is two words here. */
+  readonly joined: boolean;
+}
 
 export interface Entry {
   /** The line begins with a blank: the owner is left out. */
@@ -32,10 +35,18 @@ export const OPEN = 40;
 export const CLOSE = 41;
 export const SEMICOLON = 59;
 export const BACKSLASH = 92;
-const EQUALS = 61;
 /** Stands for the octet behind the last one. */
 const END = -1;
 const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
+
+/**
+ * Of the words of one entry. The longest rdata, each octet written as an escape, takes half of it;
+ * what is longer must not become strings in memory.
+ */
+export const ENTRY_OCTETS_MAX = 512 * 1024;
+
+const UNCLOSED_QUOTE = 'a quote that is not closed on its line: add the closing " (or write \\")';
+const TOO_LONG = `a record of more than ${ENTRY_OCTETS_MAX} octets: rdata has at most 65535`;
 
 /** Ends a word: white space, or a character with a meaning of its own. */
 function endsWord(code: number): boolean {
@@ -96,6 +107,8 @@ export class ZoneLexer {
     const first = this.#code(this.#at);
     const blank = first === SPACE || first === TAB;
     const tokens: ZoneToken[] = [];
+    let tokenEnd = END;
+    let octets = 0;
     let open: OpenParenthesis | null = null;
     for (;;) {
       const code = this.#code(this.#at);
@@ -120,15 +133,16 @@ export class ZoneLexer {
         open = null;
         this.#at++;
       } else {
-        const token = code === QUOTE ? this.#quoted() : this.#word();
-        if (!token) {
-          const message =
-            'a quote that is not closed on its line: add the closing " (or write \\")';
+        const quoted = code === QUOTE;
+        const end = quoted ? this.#quotedEnd() : this.#wordEnd();
+        octets += end - this.#at;
+        if (end < 0 || octets > ENTRY_OCTETS_MAX) {
           const place = this.#place();
           if (open) this.#toNextOwner();
-          return this.#broken(blank, tokens, place, message);
+          return this.#broken(blank, tokens, place, end < 0 ? UNCLOSED_QUOTE : TOO_LONG);
         }
-        tokens.push(token);
+        tokens.push(this.#token(end, quoted, this.#at === tokenEnd));
+        tokenEnd = end;
       }
     }
   }
@@ -183,57 +197,31 @@ export class ZoneLexer {
     return { blank, tokens, problem: { line, column, message } };
   }
 
-  /**
-   * A quote directly behind "=" belongs to the word, up to its closing quote, as in alpn="h2,h3"
-   * (RFC 9460 §2.1); the text keeps both. Null if the line ends before that; the place is then at
-   * the opening quote.
-   */
-  #word(): ZoneToken | null {
-    const { line, column } = this.#place();
-    const start = this.#at;
-    let at = start;
-    let before = END;
+  #wordEnd(): number {
+    let at = this.#at;
     for (;;) {
       const code = this.#code(at);
-      if (code === QUOTE && before === EQUALS) {
-        const close = this.#closingQuote(at);
-        if (close < 0) {
-          this.#at = at;
-          return null;
-        }
-        at = close + 1;
-        before = QUOTE;
-      } else if (code === END || endsWord(code)) {
-        break;
-      } else if (code === BACKSLASH && !(this.#code(at + 1) < SPACE)) {
-        at += 2;
-        before = BACKSLASH;
-      } else {
-        at++;
-        before = code;
-      }
+      if (code === END || endsWord(code)) return Math.min(at, this.#text.length);
+      at += code === BACKSLASH && !(this.#code(at + 1) < SPACE) ? 2 : 1;
     }
-    this.#at = at;
-    return { text: this.#text.toString('utf8', start, at), quoted: false, line, column };
   }
 
-  /** Null if the line ends before the closing quote; the place stays at the opening one. */
-  #quoted(): ZoneToken | null {
-    const { line, column } = this.#place();
-    const start = this.#at + 1;
-    const close = this.#closingQuote(this.#at);
-    if (close < 0) return null;
-    this.#at = close + 1;
-    return { text: this.#text.toString('utf8', start, close), quoted: true, line, column };
-  }
-
-  /** Where the quote that opens at `open` is closed; -1 if not on its line. */
-  #closingQuote(open: number): number {
-    for (let at = open + 1; ; at++) {
+  /** Behind the closing quote; -1 if the line ends before it. */
+  #quotedEnd(): number {
+    for (let at = this.#at + 1; ; at++) {
       const code = this.#code(at);
-      if (code === QUOTE) return at;
       if (code === END || code === NEWLINE) return -1;
+      if (code === QUOTE) return at + 1;
       if (code === BACKSLASH && this.#code(at + 1) !== NEWLINE) at++;
     }
+  }
+
+  /** The word from here to `end`, and goes on behind it. */
+  #token(end: number, quoted: boolean, joined: boolean): ZoneToken {
+    const { line, column } = this.#place();
+    const quotes = quoted ? 1 : 0;
+    const text = this.#text.toString('utf8', this.#at + quotes, end - quotes);
+    this.#at = end;
+    return { text, quoted, joined, line, column };
   }
 }

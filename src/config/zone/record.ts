@@ -2,7 +2,7 @@
  * What stands between the owner and the rdata of a record (RFC 1035 §5.1), and what people write
  * there by mistake.
  */
-import { CLASS, isDataType, typeName, typeNumber } from '../../dns/wire/codes.ts';
+import { CLASS, isDataType, TYPE, typeName, typeNumber } from '../../dns/wire/codes.ts';
 import { parseSeconds } from '../../dns/wire/text.ts';
 import { parseAddress } from '../../net/ip.ts';
 import type { Place, ZoneToken } from './lexer.ts';
@@ -56,6 +56,26 @@ export function parseHead(
     return null;
   }
   return { type, ttl_s, next: next + 1 };
+}
+
+/**
+ * The words of rdata as its type wants them. Those of SVCB and HTTPS may be half in quotes
+ * (alpn="h2,h3", RFC 9460 §2.1): they are one word, which keeps the quotes. To other types a quote
+ * begins a word of its own, as in BIND and NSD.
+ */
+export function rdataWords(type: number, tokens: readonly ZoneToken[]): readonly ZoneToken[] {
+  if (type !== TYPE.SVCB && type !== TYPE.HTTPS) return tokens;
+  const words: ZoneToken[] = [];
+  for (const token of tokens) {
+    const before = words.at(-1);
+    if (before && token.joined && !before.quoted) {
+      const text = token.quoted ? `"${token.text}"` : token.text;
+      words[words.length - 1] = { ...before, text: before.text + text };
+    } else {
+      words.push(token);
+    }
+  }
+  return words;
 }
 
 /** The place behind a word. */

@@ -21,7 +21,7 @@ export function unescapeText(text: string): Result<Uint8Array, string> {
   for (const [index, part] of parts.entries()) {
     if (index % 2 === 0 || !/^[0-9]{3}$/.test(part)) {
       if (index % 2 === 1 && part === '') return err('a lone backslash at the end');
-      out.push(...utf8.encode(part));
+      for (const octet of utf8.encode(part)) out.push(octet);
     } else if (Number(part) > 255) {
       return err(`the escape \\${part} is above \\255`);
     } else {

@@ -199,6 +199,12 @@ test('columns count UTF-16 units, as editors do', () => {
   );
 });
 
+test('a record far to the right is placed in the last column that a row can name', () => {
+  const right = ' '.repeat(70_000);
+  const { records } = read(`h 1 A 192.0.2.1\n${right}A 192.0.2.2\n${right}A ( 192.0.2.3 )\n`);
+  assert.deepEqual([...records.column], [1, 65535, 65535]);
+});
+
 test('names of which a record could not be read are unsure, the others are not', () => {
   const { unsure } = read('h 1 A 192.0.2.1\n 1 A 192.0.2.300\nk 1 A 192.0.2.1\n');
   assert.ok(unsure('\u0001h\u0007example\u0003com\0'));

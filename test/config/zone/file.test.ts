@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { err, ok } from '../../../src/base/result.ts';
-import { PROBLEMS_MAX } from '../../../src/config/limits.ts';
+import { PROBLEMS_MAX, ZONE_BYTES_MAX } from '../../../src/config/limits.ts';
+import { MESSAGE_MAX, readZoneRecords } from '../../../src/config/zone/file.ts';
 import type { ReadInclude } from '../../../src/config/zone/include.ts';
 import { typeName } from '../../../src/dns/wire/codes.ts';
 import { formatName } from '../../../src/dns/wire/name.ts';
@@ -235,10 +236,30 @@ test('$INCLUDE: a file that includes itself ends, and problems name the file the
   assert.ok(complain(bomb, { i: bomb }).length <= PROBLEMS_MAX);
 });
 
+test('$INCLUDE: the files of a zone have a limit together', () => {
+  const included = new Uint8Array(ZONE_BYTES_MAX / 2); // one word, never written to
+  const { problems, unsure } = readZoneRecords({
+    file: 'z',
+    bytes: Buffer.from('$INCLUDE a\n$INCLUDE a\n'),
+    origin: 'example.com',
+    readInclude: () => ok({ file: 'a', bytes: included }),
+  });
+  assert.equal(problems.length, 2);
+  assert.match(problems[0]!.message, /^a record of more than 524288 octets/);
+  assert.match(problems[1]!.message, /with this file the zone has more than \d+ octets/);
+  assert.ok(unsure(''));
+});
+
 test('problems end at the limit', () => {
   assert.equal(complain('h BAD\n'.repeat(1000)).length, PROBLEMS_MAX);
   const { problems } = read('$TTL 1\n'.concat('h BAD\n'.repeat(1000), HEAD));
   assert.ok(problems.every(({ message }) => message.includes('"BAD"')));
+});
+
+test('a message does not repeat more of the file than anybody reads', () => {
+  const [problem] = complain(`h 1 A ${'x'.repeat(100_000)}`);
+  assert.match(problem!, /^1:7 "x{1000}/);
+  assert.ok(problem!.length < MESSAGE_MAX + 10);
 });
 
 test('byte order mark, lone carriage returns and an empty file', () => {
