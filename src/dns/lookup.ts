@@ -41,6 +41,9 @@ export class Lookup {
   scope = 0;
   /** The answer holds the addresses of a health-aware name. */
   steered = false;
+  /** What the query's own name led to: its node, a wildcard's or a cut; -1: none. And its zone. */
+  subject = -1;
+  subjectZone = -1;
 
   #snapshot: Snapshot;
   #geo: GeoMap;
@@ -94,6 +97,8 @@ export class Lookup {
     this.#clientAt = clientAt;
     this.#clientFamily = family;
     this.#region = -1;
+    this.subject = -1;
+    this.subjectZone = -1;
   }
 
   /** RFC 1034 §4.3.2: the name, and along its aliases. Writes the sections, returns the rcode. */
@@ -107,6 +112,10 @@ export class Lookup {
     this.#targets.begin();
     for (let first = true; ; first = false) {
       locate(zones, this.#key, this.#query.type === TYPE.DS, place);
+      if (first) {
+        this.subject = place.node;
+        this.subjectZone = place.zone;
+      }
       // An alias that leaves our zones ends here; the resolver asks there itself.
       if (place.found === FOUND.OUTSIDE) return first ? RCODE.REFUSED : RCODE.NOERROR;
       this.#enterZone(place.zone);

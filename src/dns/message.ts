@@ -16,17 +16,14 @@ import {
 import { MessageNames, POINTER_MAX } from './message-names.ts';
 import { FLAG, HEADER, type Query } from './query.ts';
 import { RECORD_HEADER } from './template.ts';
-import { CLASS, OPTION, TYPE } from './wire/codes.ts';
+import { CLASS, TYPE } from './wire/codes.ts';
 
-const OPT_LENGTH = 11;
-/** Option code and length, family, source and scope prefix length (RFC 7871 §6). */
-const SUBNET_HEADER = 8;
 const NAME_MASK = NAMES_COUNT - 1;
 
 export class Message {
   out: Uint8Array = new Uint8Array(0);
   at = 0;
-  /** Octets that may be used before the OPT record, for which room is kept. */
+  /** Octets that may be used; room for what follows the sections is kept beyond them. */
   limit = 0;
   answers = 0;
   authority = 0;
@@ -37,8 +34,11 @@ export class Message {
   searching = false;
   readonly #names = new MessageNames();
 
-  /** Starts the message after its header and question, which with OPT fit in any `size` ≥ 512. */
-  begin(out: Uint8Array, size: number, packet: Uint8Array, query: Query): void {
+  /**
+   * Starts the message after its header and question, which must fit in `limit` octets; what comes
+   * after them (an OPT record) is the caller's to keep room for.
+   */
+  begin(out: Uint8Array, limit: number, packet: Uint8Array, query: Query): void {
     this.out = out;
     this.answers = 0;
     this.authority = 0;
@@ -48,21 +48,13 @@ export class Message {
     this.searching = false;
     this.#names.begin();
     if (query.questionLength > 0) this.#names.note(HEADER);
-    this.limit = size - (query.edns ? optLength(query) : 0);
+    this.limit = limit;
     // The question as it came, its case included (RFC 1035 §4.1.2, and resolvers that check it).
     for (let i = HEADER; i < this.at; i++) out[i] = packet[i]!;
   }
 
-  /** Ends the message: the OPT record, then the header. Returns the message's length. */
-  finish(
-    query: Query,
-    packet: Uint8Array,
-    flags: number,
-    rcode: number,
-    payload: number,
-    scope: number,
-  ): number {
-    if (query.edns) this.#opt(query, packet, rcode, payload, scope);
+  /** Writes the header before the `length` octets of the whole message, and returns them. */
+  finish(query: Query, flags: number, rcode: number, length: number): number {
     const { out } = this;
     put16(out, 0, query.id);
     // RD and CD are copied, and the opcode (0x7800); AD, Z and RA stay clear (RFC 6895 §2.1).
@@ -72,31 +64,18 @@ export class Message {
     put16(out, 6, this.answers);
     put16(out, 8, this.authority);
     put16(out, 10, this.additional + (query.edns ? 1 : 0));
-    return this.at;
+    return length;
   }
 
-  /** RFC 6891 §6.1.2, with the client's subnet and our scope (RFC 7871 §7.2.1). */
-  #opt(query: Query, packet: Uint8Array, rcode: number, payload: number, scope: number): void {
-    const { out } = this;
-    let at = this.at;
-    out[at] = 0;
-    put16(out, at + 1, TYPE.OPT);
-    put16(out, at + 3, payload);
-    out[at + 5] = rcode >> 4;
-    out[at + 6] = 0;
-    put16(out, at + 7, query.dnssecOk ? 0x8000 : 0);
-    put16(out, at + 9, optLength(query) - OPT_LENGTH);
-    if (query.subnetAt >= 0) {
-      at += OPT_LENGTH;
-      const octets = (query.subnetSource + 7) >> 3;
-      put16(out, at, OPTION.ECS);
-      put16(out, at + 2, 4 + octets);
-      put16(out, at + 4, query.subnetFamily);
-      out[at + 6] = query.subnetSource;
-      out[at + 7] = scope;
-      for (let i = 0; i < octets; i++) out[at + SUBNET_HEADER + i] = packet[query.subnetAt + i]!;
-    }
-    this.at += optLength(query);
+  /** One answer, its owner a pointer to `owner`, the rest of it (from its type on) as in `record`. */
+  putTemplate(owner: number, record: Uint8Array): boolean {
+    if (owner > POINTER_MAX || this.at + 2 + record.length > this.limit) return false;
+    const { out, at } = this;
+    put16(out, at, 0xc000 | owner);
+    for (let i = 0; i < record.length; i++) out[at + 2 + i] = record[i]!;
+    this.at += 2 + record.length;
+    this.answers++;
+    return true;
   }
 
   /** Takes back what was written from `at` on. */
@@ -242,12 +221,8 @@ export class Message {
   }
 }
 
-function optLength(query: Query): number {
-  if (query.subnetAt < 0) return OPT_LENGTH;
-  return OPT_LENGTH + SUBNET_HEADER + ((query.subnetSource + 7) >> 3);
-}
-
-function put16(out: Uint8Array, at: number, value: number): void {
+/** Two octets in network order; of `value` the lower 16 bits count. */
+export function put16(out: Uint8Array, at: number, value: number): void {
   out[at] = value >>> 8;
   out[at + 1] = value;
 }

@@ -2,6 +2,7 @@
  * One site's authoritative DNS server: UDP workers and the TCP listener over one snapshot. It carries
  * out a Plan by writing the health table; it decides nothing itself.
  */
+import { randomBytes } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Prng } from '../base/prng.ts';
@@ -10,6 +11,8 @@ import type { Config, DnsListen } from '../model/config.ts';
 import type { Plan } from '../model/plan.ts';
 import type { HostPort } from '../net/ip.ts';
 import { type HealthTable, HealthWriter } from './health-table.ts';
+import { type ResponsePolicy, responsePolicy } from './policy.ts';
+import { rateTable } from './rate-limit.ts';
 import { DNS_COUNTERS, dnsCounters, Responder } from './respond.ts';
 import { makeSnapshot, type Snapshot } from './snapshot.ts';
 import { TcpListener } from './tcp.ts';
@@ -26,25 +29,36 @@ export interface DnsServerOptions {
   readonly log: Log;
   /** 'batch' (default): batched system calls where they can be made; 'dgram': Node's own sockets. */
   readonly udp?: UdpEngine;
+  /**
+   * Secrets of 16 octets for server cookies: the first makes them, all are accepted. By default one
+   * that nobody knows and that lives as long as this server.
+   */
+  readonly cookieSecrets?: readonly Uint8Array[];
 }
 
 export class DnsServer {
+  readonly #site: string;
   readonly #listen: DnsListen;
   readonly #log: Log;
   readonly #counters = dnsCounters();
   readonly #responder: Responder;
   readonly #tcp: TcpListener;
   readonly #udp: UdpPool;
+  readonly #rateTable = rateTable();
+  #cookieSecrets: readonly Uint8Array[];
   #health: HealthWriter;
   #snapshot: Snapshot;
   #addresses: readonly HostPort[] = [];
 
-  constructor({ config, site, geo, clock, prng, log, udp = 'batch' }: DnsServerOptions) {
+  constructor(options: DnsServerOptions) {
+    const { config, site, geo, clock, prng, log, udp = 'batch' } = options;
+    this.#site = site;
+    this.#cookieSecrets = options.cookieSecrets ?? [randomBytes(16)];
     this.#listen = dnsOf(config, site);
     this.#log = log;
     this.#health = new HealthWriter(config.endpoints);
     this.#snapshot = this.#compile(config, geo, this.#health);
-    this.#responder = new Responder(this.#snapshot, prng.int(0x7fffffff), this.#counters);
+    this.#responder = new Responder(this.#snapshot, prng.int(0x7fffffff), this.#counters, clock);
     this.#tcp = new TcpListener(this.#responder, this.#listen, clock);
     this.#udp = new UdpPool(udp, this.#snapshot, clock, prng, log);
   }
@@ -87,7 +101,7 @@ export class DnsServer {
   }
 
   /**
-   * Swaps zones, services, regions and geo map. No query is lost; resolves when every worker answers
+   * Swaps zones, services, regions, geo map and what the site's `dns` says of responses. No query is lost; resolves when every worker answers
    * from the new ones. Endpoints known before keep their health, new ones wait for the next Plan.
    * Listen addresses and the number of workers stay as they were at the start.
    */
@@ -96,6 +110,19 @@ export class DnsServer {
     const health = new HealthWriter(config.endpoints, this.#health);
     this.#snapshot = this.#compile(config, geo, health);
     this.#health = health;
+    this.#responder.use(this.#snapshot);
+    await this.#udp.use(this.#snapshot);
+  }
+
+  /**
+   * Makes cookies with the first of `secrets` and accepts all of them, in every thread when it
+   * resolves. A rollover adds the new one at the end everywhere, then moves it to the front
+   * everywhere, then drops the old one (RFC 9018 §5).
+   */
+  async useCookieSecrets(secrets: readonly Uint8Array[]): Promise<void> {
+    this.#cookieSecrets = secrets;
+    const policy = { ...this.#snapshot.policy, cookie_secrets: secrets };
+    this.#snapshot = { ...this.#snapshot, policy };
     this.#responder.use(this.#snapshot);
     await this.#udp.use(this.#snapshot);
   }
@@ -117,7 +144,15 @@ export class DnsServer {
 
   #compile(config: Config, geo: GeoMap, health: HealthTable): Snapshot {
     // The workers' buffers are as large as at the start, so the payload stays what it was then.
-    return makeSnapshot(config, geo, health.buffer, this.#listen.udp_payload_max);
+    const { udp_payload_max } = this.#listen;
+    return makeSnapshot(config, geo, health.buffer, udp_payload_max, this.#policy(config));
+  }
+
+  #policy(config: Config): ResponsePolicy {
+    // Connections are kept as long as was said at the start.
+    const { tcp_idle_ms } = this.#listen;
+    const dns = { ...dnsOf(config, this.#site), tcp_idle_ms };
+    return responsePolicy(dns, this.#cookieSecrets, this.#rateTable);
   }
 }
 

@@ -5,6 +5,7 @@
 import type { GeoMap, GeoTables } from '../geo/map.ts';
 import type { Config, Endpoint, Region, Service, Zone } from '../model/config.ts';
 import { findNode, NameKey, NODE } from './image.ts';
+import type { ResponsePolicy } from './policy.ts';
 import { wireName } from './wire/name.ts';
 import { makeZoneTable, type ServedZone, type ZoneTable } from './zone-table.ts';
 
@@ -18,6 +19,7 @@ export interface Snapshot {
   readonly regions: readonly Region[];
   /** Largest UDP response in bytes. */
   readonly udp_payload_max: number;
+  readonly policy: ResponsePolicy;
 }
 
 export function makeSnapshot(
@@ -25,6 +27,7 @@ export function makeSnapshot(
   geo: GeoMap,
   health: SharedArrayBuffer,
   udp_payload_max: number,
+  policy: ResponsePolicy,
 ): Snapshot {
   const { services, endpoints, regions } = config;
   const byZone = new Map<string, number[]>();
@@ -42,6 +45,7 @@ export function makeSnapshot(
     endpoints,
     regions,
     udp_payload_max,
+    policy,
   };
 }
 

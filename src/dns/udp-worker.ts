@@ -5,6 +5,7 @@
  */
 import { createSocket } from 'node:dgram';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { SystemClock } from '../base/clock.ts';
 import { collectGarbage } from '../base/memory.ts';
 import { formatHostPort, parseAddress } from '../net/ip.ts';
 import { ERRNO, isWildcard, type Libc, loadLibc, sharedUdpSocket } from '../net/libc.ts';
@@ -27,7 +28,7 @@ const start = workerData as WorkerStart;
 const port = parentPort!;
 const control = new Int32Array(start.control);
 const counters = dnsCounters(start.counters);
-const responder = new Responder(start.snapshot, start.seed, counters);
+const responder = new Responder(start.snapshot, start.seed, counters, new SystemClock());
 const unsent = counters.slot('unsent');
 const say = (message: FromWorker): void => port.postMessage(message);
 
@@ -81,6 +82,7 @@ function answerBatches(libc: Libc, fd: number): void {
     if (received < 0 && received !== -ERRNO.EAGAIN && received !== -ERRNO.EINTR) {
       throw new Error(errorText(-received));
     }
+    responder.tick();
     for (let i = 0; i < received; i++) {
       const length = responder.respond(
         batch.packets[i]!,
@@ -124,6 +126,7 @@ function runDgram(): void {
     const client = parseAddress(address.split('%')[0]!);
     if (!client) return;
     const family = client.length === 4 ? 4 : 6;
+    responder.tick();
     const length = responder.respond(packet, packet.length, client, 0, family, out, TRANSPORT.UDP);
     if (length === 0) return;
     // Anyone can forge port 0 as the sender's; to it send() does not fail, it throws.

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TRANSPORT } from '../../src/dns/respond.ts';
 import { record, testConfig } from '../support/config.ts';
-import { buildQuery, optRecord, type ReadMessage } from '../support/dns-query.ts';
+import { buildQuery, optRecord, type ReadMessage, readMessage } from '../support/dns-query.ts';
 import { openDoor, zoneConfig } from '../support/dns-zone.ts';
 
 const A = 1;
@@ -249,6 +249,46 @@ test('opcodes other than QUERY are NOTIMP, the opcode copied', () => {
   const answer = ask('example.com', SOA, { flags: 0x2000 });
   assert.equal(answer.rcode, 4);
   assert.equal(answer.flags & 0x7800, 0x2000);
+});
+
+test('EDNS is answered with EDNS wherever its record can be read (RFC 6891 §6.1.1)', () => {
+  const opt = optRecord({ payload: 1400, dnssecOk: true });
+  const question = [...buildQuery({ name: 'example.com', type: SOA }).subarray(12)];
+  const header = (flags: number, ...counts: number[]): number[] => [
+    ...[0, 1, flags, 0],
+    ...counts.flatMap((count) => [0, count]),
+  ];
+  for (const [what, packet, rcode] of [
+    ['unknown opcode, only a header', header(0x78, 0, 0, 0, 1), 4],
+    ['unknown opcode with a question', [...header(0x78, 1, 0, 0, 1), ...question], 4],
+    ['UPDATE', [...header(0x28, 1, 0, 1, 1), ...question, ...knownSoa], 4],
+    ['no question', header(0, 0, 0, 0, 1), 1],
+    ['two questions', [...header(0, 2, 0, 0, 1), ...question, ...question], 1],
+    ['a record too many', [...header(0, 1, 1, 0, 1), ...question, ...knownSoa], 1],
+  ] as const) {
+    const answer = readMessage(raw(Uint8Array.from([...packet, ...opt]))!);
+    assert.equal(answer.rcode, rcode, what);
+    assert.equal(answer.flags & 0x7800, (packet[2]! << 8) & 0x7800, what);
+    assert.deepEqual([answer.opt!.class, answer.opt!.ttl], [1232, 0x8000], what);
+    const mute = readMessage(raw(Uint8Array.from([...packet, ...opt.slice(0, -2)]))!);
+    assert.deepEqual([mute.rcode, mute.opt], [rcode, null], what);
+  }
+});
+
+test('types that are none of a question are FORMERR, obsolete ones NOTIMP (RFC 6895 §3.1)', () => {
+  for (const type of [41, 128, 248, 249, 250]) assert.equal(ask('example.com', type).rcode, 1);
+  for (const type of [253, 254]) assert.equal(ask('example.com', type).rcode, 4);
+  for (const type of [99, 127, 256, 1000, 65280]) assert.equal(ask('example.com', type).rcode, 0);
+});
+
+test('class ANY is answered from IN, without authority for the other classes', () => {
+  const answer = ask('ns1.example.com', A, { class: 255 });
+  assert.equal(answer.aa, false);
+  assert.deepEqual(show(answer), ['ns1.example.com. 1 192.0.2.53']);
+  assert.equal(answer.answers[0]!.class, 1);
+  for (const none of [0, 2, 4, 254]) {
+    assert.equal(ask('ns1.example.com', A, { class: none }).rcode, 5);
+  }
 });
 
 test('malformed queries are FORMERR', () => {

@@ -11,7 +11,7 @@ import { UdpPool, usableEngine } from '../../src/dns/udp-pool.ts';
 import type { UdpEngine } from '../../src/dns/udp-shared.ts';
 import { buildQuery } from '../support/dns-query.ts';
 import { askUdp, serverConfig, startServer } from '../support/dns-server.ts';
-import { geoOf, planOf, zoneConfig } from '../support/dns-zone.ts';
+import { geoOf, planOf, policyOf, zoneConfig } from '../support/dns-zone.ts';
 
 const engines: UdpEngine[] = ['batch', 'dgram'];
 for (const engine of engines.filter((one) => usableEngine(one) === one)) {
@@ -20,7 +20,7 @@ for (const engine of engines.filter((one) => usableEngine(one) === one)) {
   }, async (t) => {
     const config = zoneConfig();
     const health = new HealthWriter(config.endpoints);
-    const good = makeSnapshot(config, geoOf(config), health.buffer, 1232);
+    const good = makeSnapshot(config, geoOf(config), health.buffer, 1232, policyOf(config));
     const pool = new UdpPool(engine, good, new SystemClock(), prng(1), silentLog);
     // Port 0 would be another port after the death; the TCP listener holds one, as in the server.
     const held = createServer().listen(0, '127.0.53.21');

@@ -16,6 +16,7 @@ export interface ServerShape {
   readonly config?: TestConfig;
   readonly dns?: Partial<DnsListen>;
   readonly udp?: UdpEngine;
+  readonly cookieSecrets?: readonly Uint8Array[];
 }
 
 export function serverConfig({ config = zoneConfig(), dns = {} }: ServerShape): TestConfig {
@@ -35,6 +36,7 @@ export async function startServer(shape: ServerShape = {}): Promise<DnsServer> {
     prng: prng(1),
     log: silentLog,
     udp: shape.udp ?? 'batch',
+    ...(shape.cookieSecrets && { cookieSecrets: shape.cookieSecrets }),
   });
   server.apply(planOf(config, () => true));
   await server.start();

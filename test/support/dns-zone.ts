@@ -1,6 +1,8 @@
 /** A Config with every kind of name that the DNS server tells apart, and a door to ask it. */
-
+import { VirtualClock } from '../../src/base/clock.ts';
 import { HealthWriter } from '../../src/dns/health-table.ts';
+import { type ResponsePolicy, responsePolicy } from '../../src/dns/policy.ts';
+import { rateTable } from '../../src/dns/rate-limit.ts';
 import {
   dnsCounters,
   Responder,
@@ -13,7 +15,7 @@ import { TYPE } from '../../src/dns/wire/codes.ts';
 import { wireName } from '../../src/dns/wire/name.ts';
 import { buildGeoMap } from '../../src/geo/build.ts';
 import type { GeoMap } from '../../src/geo/map.ts';
-import type { Config } from '../../src/model/config.ts';
+import type { Config, DnsListen } from '../../src/model/config.ts';
 import type { Plan } from '../../src/model/plan.ts';
 import { parseAddress } from '../../src/net/ip.ts';
 import { type ConfigParts, record, type TestConfig, testConfig } from './config.ts';
@@ -129,8 +131,12 @@ export function geoOf(config: Config): GeoMap {
 }
 
 /** What the server answers from; no endpoint is eligible unless `health` says so. */
-export function snapshotOf(config: Config, health = new HealthWriter(config.endpoints)): Snapshot {
-  return makeSnapshot(config, geoOf(config), health.buffer, 1232);
+export function snapshotOf(
+  config: Config,
+  health = new HealthWriter(config.endpoints),
+  policy = policyOf(config),
+): Snapshot {
+  return makeSnapshot(config, geoOf(config), health.buffer, 1232, policy);
 }
 
 export interface Door {
@@ -144,17 +150,40 @@ export interface Door {
 
 export type AskOptions = Partial<QueryShape> & { transport?: Transport; client?: string };
 
-/** A responder with every endpoint eligible; the client is in Europe unless said. */
-export function openDoor(config: Config = zoneConfig()): Door {
+/** How the first site responds. */
+export function policyOf(
+  config: Config,
+  dns: Partial<DnsListen> = {},
+  secrets: readonly Uint8Array[] = [new Uint8Array(16)],
+): ResponsePolicy {
+  return responsePolicy({ ...config.sites[0]!.dns, ...dns }, secrets, rateTable());
+}
+
+export interface DoorPolicy {
+  readonly dns?: Partial<DnsListen>;
+  readonly secrets?: readonly Uint8Array[];
+  readonly clock?: VirtualClock;
+}
+
+/**
+ * A responder with every endpoint eligible; the client is in Europe unless said.
+ * `dns` replaces what the site says of its responses; time stands still unless `clock` is moved.
+ */
+export function openDoor(
+  config: Config = zoneConfig(),
+  { dns, secrets, clock = new VirtualClock() }: DoorPolicy = {},
+): Door {
   const health = new HealthWriter(config.endpoints);
   health.apply(planOf(config, () => true));
   const counters = dnsCounters();
-  const responder = new Responder(snapshotOf(config, health), 1, counters);
+  const policy = policyOf(config, dns, secrets);
+  const responder = new Responder(snapshotOf(config, health, policy), 1, counters, clock);
   const out = new Uint8Array(TCP_MAX);
   const raw: Door['raw'] = (packet, options = {}) => {
     const client = parseAddress(options.client ?? '192.0.2.1')!;
     const family = client.length === 4 ? 4 : 6;
     const transport = options.transport ?? TRANSPORT.UDP;
+    responder.tick();
     const length = responder.respond(packet, packet.length, client, 0, family, out, transport);
     return length === 0 ? null : out.slice(0, length);
   };

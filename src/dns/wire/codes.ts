@@ -36,6 +36,8 @@ export const TYPE = {
   TSIG: 250,
   IXFR: 251,
   AXFR: 252,
+  MAILB: 253,
+  MAILA: 254,
   ANY: 255,
   URI: 256,
   CAA: 257,
@@ -56,6 +58,17 @@ export const RCODE = {
   YXDOMAIN: 6,
   /** Extended: upper eight bits in the OPT record (RFC 6891 §6.1.3). */
   BADVERS: 16,
+  /** RFC 7873 §8. */
+  BADCOOKIE: 23,
+} as const;
+
+/** Extended errors (RFC 8914 §4; INVALID_TYPE: RFC 9824). 0 is "other", which tells nothing. */
+export const EDE = {
+  NONE: 0,
+  PROHIBITED: 18,
+  NOT_AUTHORITATIVE: 20,
+  NOT_SUPPORTED: 21,
+  INVALID_TYPE: 30,
 } as const;
 
 /** EDNS option codes. */

@@ -1,0 +1,116 @@
+/**
+ * Server cookies (RFC 7873) as all servers of one anycast address make them (RFC 9018): a hash of the
+ * client's cookie, its address and the time, which only somebody who receives at that address can
+ * send back. Nothing here allocates.
+ */
+import { littleEndian, sipHash24, sipKey } from './siphash.ts';
+
+/** Octets of a client cookie and of a cookie option with our server cookie (RFC 9018 §4). */
+export const CLIENT_COOKIE = 8;
+export const COOKIE_OPTION = 24;
+
+/** What a query's cookie proves. */
+export const PROOF = {
+  /** There is none. */
+  NONE: 0,
+  /** A client cookie alone: its sender has not been here yet. */
+  CLIENT: 1,
+  /** A server cookie that is not ours, is too old, or was made for another address. */
+  BAD: 2,
+  /** The client receives at the address that it sends from. */
+  GOOD: 3,
+} as const;
+
+/** How old a cookie may be, how far ahead, and from which age on it is renewed (RFC 9018 §4.3). */
+const AGE_MAX_S = 3600;
+const AHEAD_MAX_S = 300;
+const RENEW_AGE_S = 1800;
+const VERSION = 1;
+/** Words of 4 octets in the option, after two of the client cookie: version and reserved octets … */
+const WORD = { VERSION: 2, TIME: 3, HASH: 4 } as const;
+
+export class Cookies {
+  readonly #keys: readonly Int32Array[];
+  /** What is hashed: the option up to the hash, then the client's address (RFC 9018 §4.4). */
+  readonly #input = new Int32Array(WORD.HASH + 4);
+  #inputWords = 0;
+  readonly #hash = new Int32Array(2);
+
+  /** `secrets` are of 16 octets each: the first makes cookies, all are accepted. */
+  constructor(secrets: readonly Uint8Array[]) {
+    this.#keys = secrets.map(sipKey);
+  }
+
+  /**
+   * Judges the option whose `length` octets of data are at `packet[at…]`, 8 or 16 to 40 of them, from
+   * the client at `client[clientAt…]`, and makes the answer to it ready for `put`. Returns one of PROOF.
+   */
+  take(
+    packet: Uint8Array,
+    at: number,
+    length: number,
+    client: Uint8Array,
+    clientAt: number,
+    family: 4 | 6,
+    now_s: number,
+  ): number {
+    const input = this.#input;
+    const addressWords = family === 4 ? 1 : 4;
+    for (let word = 0; word < addressWords; word++) {
+      input[WORD.HASH + word] = littleEndian(client, clientAt + 4 * word);
+    }
+    this.#inputWords = WORD.HASH + addressWords;
+    input[0] = littleEndian(packet, at);
+    input[1] = littleEndian(packet, at + 4);
+    let proof: number = PROOF.CLIENT;
+    if (length > CLIENT_COOKIE) {
+      const age_s = (now_s - swap32(littleEndian(packet, at + 4 * WORD.TIME))) | 0; // RFC 1982
+      const key = this.#verify(packet, at, length, age_s);
+      // Kept while it is young; renewed before it is too old, or when its secret goes.
+      if (key === 0 && age_s < RENEW_AGE_S) return PROOF.GOOD;
+      proof = key < 0 ? PROOF.BAD : PROOF.GOOD;
+    }
+    input[WORD.VERSION] = VERSION; // its reserved octets are zero
+    input[WORD.TIME] = swap32(now_s);
+    sipHash24(this.#keys[0]!, input, this.#inputWords, this.#hash);
+    return proof;
+  }
+
+  /** The index of the secret that made the server cookie, or -1. Its hash is then in #hash. */
+  #verify(packet: Uint8Array, at: number, length: number, age_s: number): number {
+    if (length !== COOKIE_OPTION || packet[at + 4 * WORD.VERSION] !== VERSION) return -1;
+    if (age_s > AGE_MAX_S || age_s < -AHEAD_MAX_S) return -1;
+    const input = this.#input;
+    const hash = this.#hash;
+    // The reserved octets are as the maker left them (RFC 9018 §4.2).
+    input[WORD.VERSION] = littleEndian(packet, at + 4 * WORD.VERSION);
+    input[WORD.TIME] = littleEndian(packet, at + 4 * WORD.TIME);
+    const low = littleEndian(packet, at + 4 * WORD.HASH);
+    const high = littleEndian(packet, at + 4 * WORD.HASH + 4);
+    for (let key = 0; key < this.#keys.length; key++) {
+      sipHash24(this.#keys[key]!, input, this.#inputWords, hash);
+      if (((hash[0]! ^ low) | (hash[1]! ^ high)) === 0) return key;
+    }
+    return -1;
+  }
+
+  /** Writes the data of the option for the response to the query taken last, at `out[at…]`. */
+  put(out: Uint8Array, at: number): void {
+    for (let word = 0; word < WORD.HASH; word++) put32(out, at + 4 * word, this.#input[word]!);
+    put32(out, at + 4 * WORD.HASH, this.#hash[0]!);
+    put32(out, at + 4 * WORD.HASH + 4, this.#hash[1]!);
+  }
+}
+
+/** The lowest octet first, as SipHash reads and gives them. */
+function put32(to: Uint8Array, at: number, value: number): void {
+  to[at] = value;
+  to[at + 1] = value >>> 8;
+  to[at + 2] = value >>> 16;
+  to[at + 3] = value >>> 24;
+}
+
+/** To the order of octets on the wire, or back. */
+function swap32(value: number): number {
+  return (value << 24) | ((value & 0xff00) << 8) | ((value >>> 8) & 0xff00) | (value >>> 24);
+}
