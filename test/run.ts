@@ -9,6 +9,7 @@ import { dirname, join, relative } from 'node:path';
 import process from 'node:process';
 import { run } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { inspect } from 'node:util';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, '..', '..');
@@ -50,7 +51,7 @@ stream.on('test:fail', (event) => {
   if (event.details.type === 'suite' && !hook) return;
   failed++;
   const cause = error.cause ?? error;
-  const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+  const text = cause instanceof Error ? (cause.stack ?? cause.message) : inspect(cause);
   console.log(`\nFAILED ${fileName(event.file)}: ${event.name}\n${text}\n`);
 });
 stream.on('test:stderr', (event) => process.stderr.write(event.message));

@@ -24,10 +24,25 @@ export interface QueryShape {
 
 const u16 = (value: number): number[] => [value >> 8, value & 255];
 
-/** Dots separate labels; no escapes. Case is kept. */
+/** Dots separate labels; `\\.` and `\\DDD` as in zone files (RFC 1035 §5.1). Case is kept. */
 export function nameOctets(name: string): number[] {
-  const labels = name.split('.').filter((label) => label !== '');
-  return [...labels.flatMap((label) => [label.length, ...Buffer.from(label, 'latin1')]), 0];
+  const labels = name.match(/(?:\\[0-9]{3}|\\.|[^.\\])+/g) ?? [];
+  const octets = labels.map((label) => {
+    const plain = label.replace(/\\([0-9]{3}|.)/g, (_, escaped: string) =>
+      escaped.length === 3 ? String.fromCharCode(Number(escaped)) : escaped,
+    );
+    return Buffer.from(plain, 'latin1');
+  });
+  return [...octets.flatMap((label) => [label.length, ...label]), 0];
+}
+
+/** A label as text: what `nameOctets` reads back. */
+function labelText(octets: Uint8Array): string {
+  return Array.from(octets, (octet) => {
+    if (octet <= 32 || octet > 126) return `\\${String(octet).padStart(3, '0')}`;
+    const character = String.fromCharCode(octet);
+    return '.\\'.includes(character) ? `\\${character}` : character;
+  }).join('');
 }
 
 export function optRecord(edns: NonNullable<QueryShape['edns']>): number[] {
@@ -72,9 +87,13 @@ export interface ReadRecord {
   readonly rdata: Uint8Array;
   /** RDATA as text: an address, or the names and numbers in it. */
   readonly text: string;
+  /** RDATA in which equal data is equal: hexadecimal with names expanded and in lower case. */
+  readonly data: string;
 }
 
 export interface ReadMessage {
+  /** Octets of the whole message. */
+  readonly size: number;
   readonly id: number;
   readonly flags: number;
   readonly rcode: number;
@@ -102,7 +121,7 @@ function readName(bytes: Uint8Array, from: number): [string, number] {
       continue;
     }
     if (length === 0) return [`${labels.join('.')}.`, end < 0 ? at + 1 : end];
-    labels.push(Buffer.from(bytes.subarray(at + 1, at + 1 + length)).toString('latin1'));
+    labels.push(labelText(bytes.subarray(at + 1, at + 1 + length)));
     at += length + 1;
   }
 }
@@ -119,6 +138,50 @@ function rdataText(bytes: Uint8Array, type: number, at: number, end: number): st
     return `${mname} ${rname} ${view.getUint32(numbers)} ${view.getUint32(numbers + 16)}`;
   }
   return Buffer.from(bytes.subarray(at, end)).toString('hex');
+}
+
+/**
+ * Where names stand in RDATA, by type: octets before the first, and how many there are. NAPTR, whose
+ * three strings come before the name, is read apart.
+ */
+const NAMES: Readonly<Record<number, readonly [number, number]>> = {
+  2: [0, 1],
+  5: [0, 1],
+  6: [0, 2],
+  12: [0, 1],
+  15: [2, 1],
+  17: [0, 2],
+  18: [2, 1],
+  33: [6, 1],
+  39: [0, 1],
+  64: [2, 1],
+  65: [2, 1],
+};
+/** Types whose names may be compressed: those of RFC 1035 (RFC 3597 §4). */
+const COMPRESSIBLE: ReadonlySet<number> = new Set([2, 5, 6, 12, 15]);
+
+function canonicalData(bytes: Uint8Array, type: number, start: number, end: number): string {
+  const hex = (from: number, to: number): string =>
+    Buffer.from(bytes.subarray(from, to)).toString('hex');
+  let [skipped, names] = NAMES[type] ?? [0, 0];
+  if (type === 35) {
+    skipped = 4;
+    for (let i = 0; i < 3; i++) skipped += 1 + bytes[start + skipped]!;
+    names = 1;
+  }
+  let at = start + skipped;
+  const parts = [hex(start, at)];
+  for (let i = 0; i < names; i++) {
+    const [name, next] = readName(bytes, at);
+    if (next - at < nameOctets(name).length && !COMPRESSIBLE.has(type)) {
+      throw new Error(`a name in a record of type ${type} is compressed (RFC 3597 §4)`);
+    }
+    parts.push(name.toLowerCase());
+    at = next;
+  }
+  if (at > end) throw new Error(`a name at ${start} runs beyond its record`);
+  parts.push(hex(at, end));
+  return parts.filter((part) => part !== '').join(' ');
 }
 
 /** Reads a whole message; throws if anything in it is out of place. */
@@ -145,6 +208,7 @@ export function readMessage(bytes: Uint8Array): ReadMessage {
         ttl: view.getUint32(head + 4),
         rdata: bytes.slice(start, at),
         text: rdataText(bytes, type, start, at),
+        data: canonicalData(bytes, type, start, at),
       };
     });
   const answers = section(view.getUint16(6));
@@ -154,6 +218,7 @@ export function readMessage(bytes: Uint8Array): ReadMessage {
   const flags = view.getUint16(2);
   const opt = all.find((record) => record.type === 41) ?? null;
   return {
+    size: bytes.length,
     id: view.getUint16(0),
     flags,
     rcode: (flags & 15) | (opt ? (opt.ttl >>> 24) << 4 : 0),

@@ -6,20 +6,24 @@ import { silentLog } from '../../src/base/log.ts';
 import { prng } from '../../src/base/prng.ts';
 import { DnsServer } from '../../src/dns/server.ts';
 import type { UdpEngine } from '../../src/dns/udp-shared.ts';
-import type { DnsListen } from '../../src/model/config.ts';
+import type { Config, DnsListen } from '../../src/model/config.ts';
 import type { HostPort } from '../../src/net/ip.ts';
 import type { TestConfig } from './config.ts';
 import { type ReadMessage, readMessage } from './dns-query.ts';
 import { geoOf, planOf, zoneConfig } from './dns-zone.ts';
 
-export interface ServerShape {
-  readonly config?: TestConfig;
+export interface ServerShape<C extends Config = Config> {
+  readonly config?: C;
   readonly dns?: Partial<DnsListen>;
   readonly udp?: UdpEngine;
   readonly cookieSecrets?: readonly Uint8Array[];
 }
 
-export function serverConfig({ config = zoneConfig(), dns = {} }: ServerShape): TestConfig {
+export function serverConfig({ config, dns }: ServerShape<TestConfig>): TestConfig {
+  return listening(config ?? zoneConfig(), dns);
+}
+
+function listening<C extends Config>(config: C, dns: Partial<DnsListen> = {}): C {
   const listen = [{ address: '127.0.53.1', port: 0 }];
   const sites = config.sites.map((site) => ({ ...site, dns: { ...site.dns, listen, ...dns } }));
   return { ...config, sites };
@@ -27,7 +31,7 @@ export function serverConfig({ config = zoneConfig(), dns = {} }: ServerShape): 
 
 /** Started, with every endpoint eligible. The caller stops it. */
 export async function startServer(shape: ServerShape = {}): Promise<DnsServer> {
-  const config = serverConfig(shape);
+  const config = listening<Config>(shape.config ?? zoneConfig(), shape.dns);
   const server = new DnsServer({
     config,
     site: 'fra',
