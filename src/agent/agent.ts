@@ -11,6 +11,7 @@ import { Listeners } from '../base/listeners.ts';
 import type { Log } from '../base/log.ts';
 import type { Prng } from '../base/prng.ts';
 import { Speaker } from '../bgp/speaker.ts';
+import type { KeyWithSecret } from '../config/tsig-keys.ts';
 import { decide } from '../decide/decide.ts';
 import { DnsServer } from '../dns/server.ts';
 import type { GeoMap } from '../geo/map.ts';
@@ -26,6 +27,8 @@ import { WorldView } from '../share/world-view.ts';
 import { SpillController } from '../spill/controller.ts';
 import type { SpillDrivers } from '../spill/drivers.ts';
 import type { FlowCounts } from '../spill/port.ts';
+import { sameSpill, siteOf } from './config-parts.ts';
+import { act, contain } from './contain.ts';
 import { planChanges } from './events.ts';
 import { Reporter } from './reporter.ts';
 import { buildStatus, type Status } from './status.ts';
@@ -38,6 +41,12 @@ export interface AgentOptions {
   readonly store: Store;
   /** The data plane of spill for a configuration; throws a sentence when it cannot be laid out. */
   readonly drivers: (config: Config) => SpillDrivers;
+  /** For server cookies (RFC 9018), at least one; without them, one that nobody knows. */
+  readonly cookieSecrets?: readonly Uint8Array[];
+  /** The keys of the configuration with their secrets; by default none. */
+  readonly tsigKeys?: readonly KeyWithSecret[];
+  /** True: DNS starts beside another process that serves the same addresses, until that stops. */
+  readonly takeOver?: boolean;
   readonly clock: Clock;
   readonly prng: Prng;
   readonly log: Log;
@@ -71,6 +80,8 @@ export class Agent {
   #wake: Timer | null = null;
   #gather: Timer | null = null;
   #running = false;
+  /** False while another process may still report for this site: two would contradict each other. */
+  #inOffice = false;
   /** Settles when the start or the reloads that were asked for so far have ended. */
   #changed: Promise<unknown> = Promise.resolve();
   #stopped: Promise<void> | null = null;
@@ -90,7 +101,9 @@ export class Agent {
     const sites = (): string[] => this.#config.sites.map(({ name }) => name);
     this.#view = new WorldView({ self: site, sites, store, clock, log });
     this.#reporter = new Reporter({ site, store, clock, log });
-    this.#dns = new DnsServer({ config, site, geo, clock, prng, log });
+    const { cookieSecrets, tsigKeys = [], takeOver = false } = options;
+    const secrets = { ...(cookieSecrets && { cookieSecrets }), tsigKeys };
+    this.#dns = new DnsServer({ config, site, geo, clock, prng, log, takeOver, ...secrets });
     this.#spill = this.#newSpill(config);
   }
 
@@ -115,12 +128,14 @@ export class Agent {
   /**
    * Resolves once every endpoint has a first verdict, DNS answers, and BGP and spill are under way,
    * or once `stop` has been called. Rejects, with nothing left open, when an address cannot be bound.
+   * Once DNS answers, `succeed` is waited for: a process that did this site's work before may end
+   * then. Only after that this one reports, speaks BGP and spills.
    */
-  async start(): Promise<void> {
+  async start(succeed: () => Promise<void> = async () => {}): Promise<void> {
     if (this.#stopped) return;
     this.#running = true;
     try {
-      await this.#inTurn(() => this.#start());
+      await this.#inTurn(() => this.#start(succeed));
     } catch (error) {
       await this.stop('could not start');
       throw error;
@@ -140,19 +155,34 @@ export class Agent {
   /**
    * Takes a new configuration over without losing a query, a session or a verdict. Rejects, and
    * changes nothing, when this site is not in it or its spill cannot be laid out. A room that fails
-   * later keeps its old configuration, which is told.
+   * later keeps its old configuration; there is a sentence about each in what this resolves to.
    */
-  reload(config: Config, geo: GeoMap): Promise<void> {
+  reload(config: Config, geo: GeoMap): Promise<readonly string[]> {
     return this.#inTurn(() => this.#reload(config, geo));
   }
 
-  async #start(): Promise<void> {
+  /** The first of `secrets` makes server cookies from now on, all of them are accepted. */
+  useCookieSecrets(secrets: readonly Uint8Array[]): Promise<void> {
+    return this.#inTurn(() => this.#dns.useCookieSecrets(secrets));
+  }
+
+  /** Zone transfers and notifications are signed with `keys` from now on, and with no others. */
+  useTsigKeys(keys: readonly KeyWithSecret[]): Promise<void> {
+    return this.#inTurn(() => this.#dns.useTsigKeys(keys));
+  }
+
+  async #start(succeed: () => Promise<void>): Promise<void> {
     if (!this.#running) return;
     this.#observer.start();
     this.#startMeter();
     await this.#observer.ready;
     // Each step looks whether it is still wanted: `stop` waits for this to end.
-    const steps = [() => this.#dns.start(), () => this.#startSpeaker(), () => this.#spill.start()];
+    const takeOffice = async (): Promise<void> => {
+      await succeed();
+      this.#inOffice = true;
+    };
+    const acts = [() => this.#startSpeaker(), () => this.#spill.start()];
+    const steps = [() => this.#dns.start(), takeOffice, ...acts];
     this.#subscribe();
     this.#think(false);
     for (const step of steps) if (this.#running) await step();
@@ -173,15 +203,15 @@ export class Agent {
     this.#view.close();
     this.#reporter.close();
     // Routes first: traffic must have left before the servers that answer it do.
-    await this.#contain('bgp', () => this.#speaker?.stop(text));
-    await this.#contain('dns', () => this.#dns.stop());
-    await this.#contain('spill', () => this.#spill.stop());
-    await this.#contain('share', () => this.#store.close());
+    await contain(this.#log, 'bgp', () => this.#speaker?.stop(text));
+    await contain(this.#log, 'dns', () => this.#dns.stop());
+    await contain(this.#log, 'spill', () => this.#spill.stop());
+    await contain(this.#log, 'share', () => this.#store.close());
     if (started) this.#event('life', this.site, text, null);
   }
 
-  async #reload(config: Config, geo: GeoMap): Promise<void> {
-    if (!this.#running) return;
+  async #reload(config: Config, geo: GeoMap): Promise<readonly string[]> {
+    if (!this.#running) return [];
     const site = siteOf(config, this.site);
     const before = siteOf(this.#config, this.site);
     const spill = sameSpill(config, this.#config) ? null : this.#newSpill(config);
@@ -190,30 +220,38 @@ export class Agent {
     this.#observer.reconfigure(config);
     if (JSON.stringify(site.load) !== JSON.stringify(before.load)) this.#startMeter();
     this.#think(false); // a plan's indices belong to its configuration: the old one's is over
-    await this.#change('dns', () => this.#dns.reload(config, geo));
-    await this.#change('bgp', () => this.#reloadSpeaker(site));
-    if (spill) await this.#change('spill', () => this.#replaceSpill(spill, site, before));
-    if (!this.#running) return;
+    const kept = await this.#change('dns', () => this.#dns.reload(config, geo));
+    kept.push(...(await this.#change('bgp', () => this.#reloadSpeaker(site))));
+    if (spill) {
+      kept.push(...(await this.#change('spill', () => this.#replaceSpill(spill, site, before))));
+    }
+    if (!this.#running) return kept;
     this.#think(true);
     this.#event('config', this.site, 'new configuration in use', null);
+    return kept;
   }
 
   /** Runs `work` after all that was begun before: two changes at once would mix their rooms. */
-  #inTurn(work: () => Promise<void>): Promise<void> {
+  #inTurn<Done>(work: () => Promise<Done>): Promise<Done> {
     const done = this.#changed.then(work);
     this.#changed = done.catch(() => {});
     return done;
   }
 
-  async #change(room: string, work: () => Promise<void>): Promise<void> {
-    if (!this.#running || (await this.#contain(room, work))) return;
+  /** A sentence if the room kept what it had, else nothing. */
+  async #change(room: string, work: () => Promise<void>): Promise<string[]> {
+    if (!this.#running || (await contain(this.#log, room, work))) return [];
     const text = `${room} could not take the new configuration and keeps the old one`;
     this.#event('config', this.site, text, null);
+    return [text];
   }
 
-  /** Takes the site out of use: answers leave at once, routes after `policy.drain_ms`. */
-  drain(by: string, reason: string): void {
-    this.#reporter.drain(by, reason, this.#clock.now());
+  /**
+   * Takes the site out of use: answers leave at once, routes after `policy.drain_ms`. A drain that
+   * another process has begun has lasted `for_ms`.
+   */
+  drain(by: string, reason: string, for_ms = 0): void {
+    this.#reporter.drain(by, reason, this.#clock.now() - for_ms);
     this.#event('drain', this.site, `drained by ${by}`, { code: 'draining', text: reason });
     this.#think(true);
   }
@@ -257,11 +295,11 @@ export class Agent {
     const before = this.#plan;
     this.#plan = plan;
     this.#world = world;
-    this.#act('dns', () => this.#dns.apply(plan));
-    this.#act('bgp', () => this.#speaker?.apply(plan.routes));
-    this.#act('spill', () => this.#spill.apply(plan.spill));
+    act(this.#log, 'dns', () => this.#dns.apply(plan));
+    act(this.#log, 'bgp', () => this.#speaker?.apply(plan.routes));
+    act(this.#log, 'spill', () => this.#spill.apply(plan.spill));
     this.#reporter.decided(plan, this.#hasSession(), now);
-    if (publish) this.#store.publish(this.#reporter.next(sights, now));
+    if (publish && this.#inOffice) this.#store.publish(this.#reporter.next(sights, now));
     this.#armWake(plan.wake_ms);
     this.#tell(before, plan);
   }
@@ -385,26 +423,6 @@ export class Agent {
     await next.start();
   }
 
-  /** False if it failed. */
-  async #contain(room: string, work: () => Promise<void> | undefined): Promise<boolean> {
-    try {
-      await work();
-      return true;
-    } catch (error) {
-      this.#log.error({ room, error: String(error) }, 'a room failed');
-      return false;
-    }
-  }
-
-  /** As `#contain`, for what takes effect before it returns. */
-  #act(room: string, work: () => void): void {
-    try {
-      work();
-    } catch (error) {
-      this.#log.error({ room, error: String(error) }, 'a room failed');
-    }
-  }
-
   #event(kind: EventKind, subject: string, text: string, reason: Reason | null): void {
     const event: SiteEvent = {
       site: this.site,
@@ -422,21 +440,4 @@ export class Agent {
     this.#log.info({ kind, subject, reason }, text);
     this.events.emit(event);
   }
-}
-
-function siteOf(config: Config, name: string): Site {
-  const site = config.sites.find((candidate) => candidate.name === name);
-  if (!site) throw new Error(`site ${name} is not in the configuration`);
-  return site;
-}
-
-/** True if the data plane of spill is the same by both: then a reload leaves it alone. */
-function sameSpill(a: Config, b: Config): boolean {
-  const parts = ({ sites, vips, policy }: Config): string =>
-    JSON.stringify([
-      sites.map((site) => [site.name, site.spill, site.announces]),
-      vips,
-      policy.spill,
-    ]);
-  return parts(a) === parts(b);
 }

@@ -1,4 +1,5 @@
 /** What a running agent says of itself: the body of GET /v1/status, printed by `isobar status`. */
+import process from 'node:process';
 import type { NeighborStatus } from '../bgp/speaker.ts';
 import type { Config } from '../model/config.ts';
 import type { EndpointVerdict, Plan, RoutePlan, SiteVerdict, SpillPlan } from '../model/plan.ts';
@@ -11,6 +12,8 @@ export interface Status {
   readonly deployment: string;
   readonly site: string;
   readonly version: string;
+  /** Of the daemon. */
+  readonly pid: number;
   readonly uptime_ms: number;
   /** False while no store can be reached: the site is on its own. */
   readonly connected: boolean;
@@ -64,6 +67,7 @@ export function buildStatus(parts: StatusParts): Status {
     deployment: config.deployment,
     site: parts.site,
     version: parts.version,
+    pid: process.pid,
     uptime_ms: Math.round(parts.uptime_ms),
     connected: parts.connected,
     drain: parts.drain,

@@ -93,10 +93,15 @@ function spillMetrics(out: Exposition, { spill, flows }: Status): void {
   }
 }
 
+/** Of what the DNS server counts, the clients that are there now; all else only ever rises. */
+const isGauge = (name: string): boolean => name.endsWith('_clients');
+
 function dnsMetrics(out: Exposition, { dns }: Status): void {
-  const { tcp_clients = 0, ...counters } = dns.counters;
-  const clients = out.gauge('isobar_dns_tcp_clients', 'TCP connections that are open now.');
-  clients(tcp_clients);
+  const all = Object.entries(dns.counters);
+  for (const [name, count] of all.filter(([name]) => isGauge(name))) {
+    const text = `${name.replace(/_clients$/, '').toUpperCase()} connections that are open now.`;
+    out.gauge(`isobar_dns_${name}`, text)(count);
+  }
   const total = out.counter('isobar_dns_total', 'DNS messages by what became of them.');
-  for (const [kind, count] of Object.entries(counters)) total(count, { kind });
+  for (const [kind, count] of all.filter(([name]) => !isGauge(name))) total(count, { kind });
 }

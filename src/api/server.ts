@@ -1,6 +1,6 @@
 /**
  * The HTTP API of one agent: status, plan, explain, events, drain, metrics. It reads the agent and
- * hands orders to it; it decides nothing. Reading is open to whoever reaches the address (loopback
+ * hands orders to it and to its daemon; it decides nothing. Reading is open to whoever reaches the address (loopback
  * by default); changing needs the site's token where one is configured, and never comes from a web
  * page: a request with an Origin header is refused.
  */
@@ -17,6 +17,7 @@ import type { Log } from '../base/log.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { formatHostPort, type HostPort, parseAddress } from '../net/ip.ts';
 import { listenErrorText } from '../net/listen-error.ts';
+import type { Control } from './control.ts';
 import { EVENT_STREAM_HEADERS, EventStreams, READERS_MAX } from './event-stream.ts';
 import { explainFor } from './explain.ts';
 import { metricsText } from './metrics.ts';
@@ -39,6 +40,8 @@ export interface ApiOptions {
   readonly listen: HostPort;
   /** Bearer token that changing requests must carry; null: anyone who reaches the address. */
   readonly token: string | null;
+  /** Null where several daemons share a process, which then takes no orders. */
+  readonly control: Control | null;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -69,7 +72,9 @@ export class ApiServer {
     server.maxConnections = 200;
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error) =>
-        reject(new Error(`API ${formatHostPort(listen)}: ${listenErrorText(error)}`)),
+        reject(
+          new Error(`API ${formatHostPort(listen)}: ${listenErrorText(error)}`, { cause: error }),
+        ),
       );
       server.listen(listen.port, listen.address, resolve);
     });
@@ -158,6 +163,26 @@ export class ApiServer {
       if (!order.ok) return c.json({ error: order.error }, 400);
       agent.undrain(order.value.by);
       return c.json({ drain: agent.status().drain });
+    });
+    if (this.#options.control) this.#controlling(app, this.#options.control);
+  }
+
+  #controlling(app: Hono<Env>, control: Control): void {
+    const { agent } = this.#options;
+    app.post('/v1/reload', async (c) => {
+      const report = await control.reload();
+      return c.json(report, report.problems.length > 0 ? 422 : 200);
+    });
+    // Who asks says whom it means: an address may have come to belong to another agent.
+    app.post('/v1/leave', async (c) => {
+      const body: unknown = await c.req.json().catch(() => null);
+      const { deployment, site } = (body ?? {}) as Readonly<Record<string, unknown>>;
+      const { deployment: own, drain, pid } = agent.status();
+      if (deployment !== own || site !== agent.site) {
+        return c.json({ error: `this is the agent of ${own}/${agent.site}, which goes on` }, 409);
+      }
+      control.leave();
+      return c.json({ pid, drain });
     });
   }
 

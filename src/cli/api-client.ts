@@ -1,7 +1,7 @@
 /** How a command reaches a running agent: the API's address from options or from the site's file. */
 import { formatHostPort } from '../net/ip.ts';
 import { CommandError } from './command-error.ts';
-import { configOf, siteOf, tokenOf } from './config-dir.ts';
+import { configOf, problemLines, siteOf, tokenOf } from './config-dir.ts';
 
 export interface ReachOptions {
   readonly api?: string;
@@ -12,7 +12,18 @@ export interface ReachOptions {
 /** Longest wait for an answer, in milliseconds. */
 const TIMEOUT_MS = 5_000;
 
-interface Target {
+/** Nobody listens at the address, or no longer: the connection was refused or cut. */
+export class NoAgent extends CommandError {}
+
+const GONE: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ECONNRESET', 'UND_ERR_SOCKET']);
+
+/** The body of an answer that is not good. */
+interface Refusal {
+  readonly error?: string;
+  readonly problems?: readonly string[];
+}
+
+export interface Target {
   readonly url: string;
   readonly token: string | null;
 }
@@ -40,20 +51,32 @@ export async function askAgent<Answer>(
   options: ReachOptions,
   path: string,
   body?: object,
+  timeout_ms?: number,
 ): Promise<Answer> {
-  const { url, token } = await targetOf(options);
+  return askAt(await targetOf(options), path, body, timeout_ms);
+}
+
+/** The same at a known address; throws a NoAgent if nobody is there. */
+export async function askAt<Answer>(
+  { url, token }: Target,
+  path: string,
+  body?: object,
+  timeout_ms = TIMEOUT_MS,
+): Promise<Answer> {
   const headers: Record<string, string> = { 'content-type': 'application/json' };
   if (token) headers.authorization = `Bearer ${token}`;
   const init = body ? { method: 'POST', headers, body: JSON.stringify(body) } : { headers };
   let response: Response;
   try {
-    response = await fetch(`${url}${path}`, { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    response = await fetch(`${url}${path}`, { ...init, signal: AbortSignal.timeout(timeout_ms) });
   } catch (error) {
-    const cause = (error as { cause?: Error }).cause?.message ?? (error as Error).message;
-    throw new CommandError(`no agent answers at ${url}: ${cause}`);
+    const { cause } = error as { cause?: NodeJS.ErrnoException };
+    const text = `no agent answers at ${url}: ${cause?.message ?? (error as Error).message}`;
+    throw GONE.has(cause?.code ?? '') ? new NoAgent(text) : new CommandError(text);
   }
-  const answer = (await response.json().catch(() => null)) as { error?: string } | null;
+  const answer = (await response.json().catch(() => null)) as Refusal | null;
   if (!response.ok) {
+    if (answer?.problems) throw new CommandError(problemLines(answer.problems));
     throw new CommandError(`${url}: ${answer?.error ?? `HTTP ${response.status}`}`);
   }
   if (answer === null) throw new CommandError(`${url} is not an agent: its answer is not JSON`);

@@ -10,8 +10,13 @@ import { CommandError } from './command-error.ts';
 export async function configOf(dir: string, options?: LoadOptions): Promise<Config> {
   const loaded = await loadConfig(dir, options);
   if (loaded.ok) return loaded.value;
-  const count = loaded.error.length === 1 ? '1 problem' : `${loaded.error.length} problems`;
-  throw new CommandError([...loaded.error.map(formatProblem), count].join('\n'));
+  throw new CommandError(problemLines(loaded.error.map(formatProblem)));
+}
+
+/** Each problem in a line, and how many there are. */
+export function problemLines(problems: readonly string[]): string {
+  const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
+  return [...problems, count].join('\n');
 }
 
 export async function geoOf(config: Config): Promise<GeoMap> {

@@ -6,11 +6,12 @@
 import { userInfo } from 'node:os';
 import { Command, Option } from 'commander';
 import type { Status } from '../agent/status.ts';
+import type { ReloadReport } from '../api/control.ts';
 import { SystemClock } from '../base/clock.ts';
-import type { LogLevel } from '../base/log.ts';
 import type { Explanation } from '../decide/explain.ts';
 import type { ReachOptions } from './api-client.ts';
 import { CommandError } from './command-error.ts';
+import type { RunOptions } from './run.ts';
 import { VERSION } from './version.ts';
 
 const program = new Command('isobar')
@@ -22,6 +23,9 @@ const program = new Command('isobar')
   .exitOverride((error) => {
     process.exit(error.exitCode === 0 ? 0 : 2);
   });
+
+/** A large zone takes its time to be read and built, in milliseconds. */
+const RELOAD_TIMEOUT_MS = 120_000;
 
 /** How long a command that is done may take to end, in milliseconds. */
 const LINGER_MS = 2_000;
@@ -43,9 +47,14 @@ function reachOptions(command: Command): Command {
     .option('--api <url>', 'the agent’s API, instead of --site, e.g. http://127.0.0.1:8301');
 }
 
-async function ask<Answer>(options: ReachOptions, path: string, body?: object): Promise<Answer> {
+async function ask<Answer>(
+  options: ReachOptions,
+  path: string,
+  body?: object,
+  timeout_ms?: number,
+): Promise<Answer> {
   const { askAgent } = await import('./api-client.ts');
-  return askAgent<Answer>(options, path, body);
+  return askAgent<Answer>(options, path, body, timeout_ms);
 }
 
 /** Who gives an order, for the others to read. */
@@ -67,7 +76,8 @@ program
       .choices(['debug', 'info', 'warn', 'error', 'silent'])
       .default('info'),
   )
-  .action(async (options: { site: string; config: string; logLevel: LogLevel }) => {
+  .option('--take-over', 'start beside the site’s running daemon, and end it once DNS answers')
+  .action(async (options: RunOptions) => {
     const { run } = await import('./run.ts');
     process.exitCode = await run(options);
   });
@@ -77,9 +87,10 @@ program
   .description('validate a configuration; print each problem as file:line:column')
   .option('--config <dir>', 'the folder that holds deployment.yaml, sites/ and zones/', '.')
   .action(async (options: { config: string }) => {
-    const { configOf, geoOf } = await import('./config-dir.ts');
+    const { configOf } = await import('./config-dir.ts');
+    const { readMachineFiles } = await import('./machine-files.ts');
     const config = await configOf(options.config);
-    await geoOf(config);
+    for (const { name } of config.sites) await readMachineFiles(config, name);
     print(
       `${options.config}: good: ${config.sites.length} sites, ${config.services.length} services, ` +
         `${config.endpoints.length} endpoints, ${config.vips.length} VIPs, ${config.zones.length} zones`,
@@ -120,6 +131,16 @@ reachOptions(
   const { statusText } = await import('./status.ts');
   const status = await ask<Status>(options, '/v1/status');
   print(options.json ? JSON.stringify(status, null, 2) : statusText(status));
+});
+
+reachOptions(
+  program
+    .command('reload')
+    .description('have a running agent read its files again; show what has changed, or is wrong'),
+).action(async (options: ReachOptions) => {
+  const report = await ask<ReloadReport>(options, '/v1/reload', {}, RELOAD_TIMEOUT_MS);
+  const { reloadText } = await import('./reload.ts');
+  print(reloadText(report));
 });
 
 reachOptions(

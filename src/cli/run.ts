@@ -1,11 +1,9 @@
-/** `isobar run`: one site's daemon as in production, until SIGTERM or SIGINT. */
-import { isDeepStrictEqual } from 'node:util';
+/** `isobar run`: one site's daemon as in production, until a signal, or another process takes over. */
+import type { Control, ReloadReport } from '../api/control.ts';
 import { type Clock, SystemClock } from '../base/clock.ts';
 import { type Log, type LogLevel, pinoLog } from '../base/log.ts';
 import { type Prng, systemPrng } from '../base/prng.ts';
-import { formatProblem } from '../config/problem.ts';
 import { configVersion } from '../config/version.ts';
-import { watchConfig } from '../config/watch.ts';
 import type { Config } from '../model/config.ts';
 import { MemoryHub } from '../share/memory-store.ts';
 import { RedisStore } from '../share/redis-store.ts';
@@ -13,8 +11,11 @@ import type { Store } from '../share/store.ts';
 import { spillDrivers } from '../spill/drivers.ts';
 import { systemHost } from '../spill/host.ts';
 import { CommandError } from './command-error.ts';
-import { configOf, geoOf, redisPasswordOf, siteOf, tokenOf } from './config-dir.ts';
+import { configOf, redisPasswordOf, siteOf, tokenOf } from './config-dir.ts';
 import { Daemon } from './daemon.ts';
+import { Follower } from './follow.ts';
+import { readMachineFiles } from './machine-files.ts';
+import { findPredecessor } from './take-over.ts';
 
 /** A report stays in Redis for this many times the age at which it counts as stale. */
 const REPORT_TTLS = 2;
@@ -25,7 +26,15 @@ export interface RunOptions {
   readonly config: string;
   readonly site: string;
   readonly logLevel: LogLevel;
+  readonly takeOver?: true;
 }
+
+const STARTING: ReloadReport = {
+  changes: [],
+  earlier: null,
+  restart: [],
+  problems: ['the daemon is starting'],
+};
 
 /** Resolves to the process's exit code once the daemon has stopped. */
 export async function run(options: RunOptions): Promise<number> {
@@ -34,96 +43,71 @@ export async function run(options: RunOptions): Promise<number> {
   const clock = new SystemClock();
   const prng = systemPrng();
   const log = pinoLog(options.logLevel, { site: site.name });
-  const geo = await geoOf(config);
-  let daemon: Daemon | null = null;
-  const current = (): Config => daemon?.agent.config ?? config;
-  const password = await redisPasswordOf(config);
-  const store = storeOf(config, site.name, { current, clock, prng, log, password });
+  const files = await readMachineFiles(config, site.name);
   const token = await tokenOf(site);
+  const password = await redisPasswordOf(config);
+  const predecessor = options.takeOver ? await findPredecessor(config, site, token, log) : null;
+  let daemon: Daemon | null = null;
+  let follower: Follower | null = null;
+  const current = (): Config => daemon?.agent.config ?? config;
+  const store = storeOf(config, site.name, { current, clock, prng, log, password });
   const notice = (sentence: string): void => log.info({}, sentence);
   const drivers = (now: Config) => spillDrivers(now, site.name, systemHost, notice);
-  const signalled = new Promise<string>((resolve) => {
-    process.once('SIGTERM', resolve).once('SIGINT', resolve);
-  });
-  let stopFollowing = async (): Promise<void> => {};
+  const orders = new Orders();
+  const control: Control = {
+    reload: async () => follower?.reload() ?? STARTING,
+    leave: () => orders.end('another process takes over'),
+  };
   try {
-    const parts = { config, site: site.name, geo, store, drivers, clock, prng, log, token };
-    daemon = new Daemon(parts);
-    // A signal ends a start that still waits for the first probes, too.
+    const room = { store, drivers, clock, prng, log, token, control, predecessor };
+    const secrets = { cookieSecrets: files.cookies.value, tsigKeys: files.keys.value };
+    const geo = files.geo.value;
+    daemon = new Daemon({ config, site: site.name, geo, ...secrets, ...room });
+    // An order ends a start that still waits for the first probes, too.
     const started = daemon.start().then(() => true);
-    if (await Promise.race([started, signalled.then(() => false)])) {
-      stopFollowing = follow(daemon, options, clock, log);
-      await tellCommit(options, log);
+    if (await Promise.race([started, orders.ended.then(() => false)])) {
+      follower = new Follower({ dir: options.config, agent: daemon.agent, files, clock, log });
+      orders.onReload(control.reload);
+      log.info({ commit: await configVersion(options.config) }, 'configuration in use');
     }
   } catch (error) {
     await store.close();
     throw new CommandError((error as Error).message);
   }
-  log.info({ signal: await signalled }, 'stopping');
+  log.info({ order: await orders.ended }, 'stopping');
   const force = clock.timer(STOP_MAX_MS, () => {
     log.error({}, 'stop took too long');
     process.exit(1);
   });
-  await stopFollowing();
+  await follower?.stop();
   await daemon.stop('isobar is stopping');
   force.cancel();
   return 0;
 }
 
-/** Takes over each new configuration, one after the other. Returns what ends that. */
-function follow(daemon: Daemon, options: RunOptions, clock: Clock, log: Log): () => Promise<void> {
-  let last = Promise.resolve();
-  const watch = watchConfig(options.config, {
-    clock,
-    current: daemon.agent.config,
-    load: { site: options.site },
-    onConfig: (next) => {
-      last = last.then(() => takeOver(daemon, next, options, log));
-    },
-    onProblems: (problems) => refuse(log, problems.map(formatProblem)),
-  });
-  return async () => {
-    await watch.stop();
-    await last;
-  };
-}
+/** What the process is told from outside, by signals and by its API. */
+class Orders {
+  /** Resolves to what ends the process. */
+  readonly ended: Promise<string>;
+  #end: (order: string) => void = () => {};
+  #reload: () => void = () => {};
 
-async function takeOver(
-  daemon: Daemon,
-  config: Config,
-  options: RunOptions,
-  log: Log,
-): Promise<void> {
-  const { agent } = daemon;
-  try {
-    const waiting = fixedAtStart(agent.config, config, agent.site);
-    await agent.reload(config, await geoOf(config));
-    await tellCommit(options, log);
-    if (waiting.length > 0) log.warn({ keys: waiting }, 'changed, but in use only after a restart');
-  } catch (error) {
-    refuse(log, [(error as Error).message]);
+  constructor() {
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+    process.once('SIGTERM', this.#end).once('SIGINT', this.#end);
+    // From the beginning, as it would end a process that is not prepared for it.
+    process.on('SIGHUP', () => this.#reload());
   }
-}
 
-/** Where the configuration is a Git work tree, which commit an operator will find it at. */
-async function tellCommit({ config }: RunOptions, log: Log): Promise<void> {
-  log.info({ commit: await configVersion(config) }, 'configuration in use');
-}
+  end(order: string): void {
+    this.#end(order);
+  }
 
-function refuse(log: Log, problems: readonly string[]): void {
-  log.error({ problems }, 'new configuration refused; the old one stays');
-}
-
-/** What differs between the two that an agent takes only when it starts. */
-function fixedAtStart(before: Config, after: Config, site: string): string[] {
-  const parts = (config: Config): Record<string, unknown> => {
-    const { dns, api } = siteOf(config, site);
-    return { store: config.share, dns, api };
-  };
-  const now = parts(after);
-  return Object.entries(parts(before)).flatMap(([key, was]) =>
-    isDeepStrictEqual(was, now[key]) ? [] : [key],
-  );
+  onReload(reload: () => unknown): void {
+    this.#reload = reload;
+  }
 }
 
 interface StoreParts {

@@ -6,7 +6,7 @@ const ratio = (value: number | null): string => (value === null ? '?' : value.to
 
 export function statusText(status: Status): string {
   const parts = [
-    `${status.deployment}/${status.site}: isobar ${status.version}, up ${duration(status.uptime_ms)}, ` +
+    `${status.deployment}/${status.site}: isobar ${status.version}, pid ${status.pid}, up ${duration(status.uptime_ms)}, ` +
       `DNS on ${status.dns.listen.join(' ')}`,
   ];
   if (!status.connected) {

@@ -2,14 +2,18 @@
 import type {
   Check,
   Config,
+  DnsListen,
   Endpoint,
   LoadMeterConfig,
   PolicyConfig,
   PoolMember,
+  RateLimit,
   Region,
   Service,
   Site,
+  TsigKey,
   Zone,
+  ZoneTransfer,
 } from '../model/config.ts';
 import { resolvePath } from './files.ts';
 import { serviceName } from './names.ts';
@@ -24,6 +28,10 @@ export interface GoodFiles {
   readonly sites: readonly SiteFile[];
   readonly services: readonly ServicesFile[];
   readonly zones: readonly Zone[];
+}
+
+function pathOrNull(dir: string, path: string | undefined): string | null {
+  return path === undefined ? null : resolvePath(dir, path);
 }
 
 function buildLoad(load: SiteFile['load'], dir: string): LoadMeterConfig | null {
@@ -54,25 +62,35 @@ function buildBgp(bgp: SiteFile['bgp']): Site['bgp'] {
   };
 }
 
+function buildDns(dns: SiteFile['dns'], dir: string): DnsListen {
+  const { tcp_idle, tls, cookies, rate_limit, identity, version, ...rest } = dns;
+  return {
+    ...rest,
+    tcp_idle_ms: tcp_idle,
+    tls: tls
+      ? {
+          ...tls,
+          certificate: resolvePath(dir, tls.certificate),
+          key: resolvePath(dir, tls.key),
+        }
+      : null,
+    identity: identity ?? null,
+    version: version ?? null,
+    cookies: { ...cookies, secret_file: pathOrNull(dir, cookies.secret_file) },
+    rate_limit: rate_limit ? buildRateLimit(rate_limit) : null,
+  };
+}
+
+function buildRateLimit(limit: NonNullable<SiteFile['dns']['rate_limit']>): RateLimit {
+  const { responses_per_second, ...rest } = limit;
+  return { responses_per_s: responses_per_second, ...rest };
+}
+
 function buildSite(site: SiteFile, dir: string): Site {
-  const { tcp_idle, ...dns } = site.dns;
-  const token = site.api.token_file;
   return {
     name: site.site,
-    dns: {
-      ...dns,
-      tcp_idle_ms: tcp_idle,
-      tcp_clients_per_address_max: 100,
-      tls: null,
-      identity: null,
-      version: null,
-      cookies: { secret_file: null, required: false },
-      rate_limit: null,
-    },
-    api: {
-      listen: site.api.listen,
-      token_file: token === undefined ? null : resolvePath(dir, token),
-    },
+    dns: buildDns(site.dns, dir),
+    api: { listen: site.api.listen, token_file: pathOrNull(dir, site.api.token_file) },
     bgp: buildBgp(site.bgp),
     load: buildLoad(site.load, dir),
     capacity: site.capacity ?? 1,
@@ -101,7 +119,7 @@ function buildGeo(deployment: DeploymentFile, dir: string): Config['geo'] {
   const names = Object.keys(deployment.regions);
   const { mmdb } = deployment.geo;
   return {
-    mmdb: mmdb === undefined ? null : resolvePath(dir, mmdb),
+    mmdb: pathOrNull(dir, mmdb),
     default_region: Math.max(0, names.indexOf(deployment.default_region ?? '')),
     prefixes: Object.values(deployment.regions).flatMap(({ prefixes }, region) =>
       prefixes.map((prefix) => ({ prefix, region })),
@@ -216,8 +234,34 @@ function buildShare({ store }: DeploymentFile, dir: string): Config['share'] {
     kind: 'redis',
     urls: redis,
     username: username ?? null,
-    password_file: password_file === undefined ? null : resolvePath(dir, password_file),
+    password_file: pathOrNull(dir, password_file),
   };
+}
+
+function buildKeys({ tsig_keys }: DeploymentFile, dir: string): TsigKey[] {
+  return Object.entries(tsig_keys).map(([name, { algorithm, secret_file }]) => ({
+    name,
+    algorithm,
+    secret_file: resolvePath(dir, secret_file),
+  }));
+}
+
+function buildTransfer({ transfer }: ServicesFile): ZoneTransfer | null {
+  if (!transfer) return null;
+  return {
+    notify: transfer.notify.map(({ address, key }) => ({ address, key: key ?? null })),
+    allow: transfer.allow.map(({ prefix, key }) => ({ prefix: prefix ?? null, key: key ?? null })),
+  };
+}
+
+/** A zone is made of two files: its records have been read from one, its transfers are in the other. */
+function buildZones({ zones, services }: GoodFiles): Zone[] {
+  const transfers = new Map(services.map((file) => [file.zone, buildTransfer(file)]));
+  return zones.map((zone) => {
+    const transfer = transfers.get(zone.origin) ?? null;
+    // A zone that has not changed stays the same value.
+    return transfer === zone.transfer ? zone : { ...zone, transfer };
+  });
 }
 
 /** `files` must have passed every check. Sites are sorted by name, services by zone file. */
@@ -234,8 +278,8 @@ export function buildConfig(input: GoodFiles): Config {
     endpoints: endpoints.all,
     services: buildServices(files, endpoints),
     vips: deployment.vips.map((vip) => ({ ...vip, med: vip.med ?? null })),
-    zones: files.zones,
-    tsig_keys: [],
+    zones: buildZones(files),
+    tsig_keys: buildKeys(deployment, dir),
     share: buildShare(deployment, dir),
     policy: buildPolicy(deployment),
   };

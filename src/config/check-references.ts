@@ -1,9 +1,10 @@
 /** References between the files: each must lead to something, and each name be given once. */
 
-import { formatHostPort, type HostPort } from '../net/ip.ts';
+import { formatHostPort } from '../net/ip.ts';
 import type { Path } from './document.ts';
 import { nameOfFile } from './files.ts';
 import { PROBLEMS_MAX } from './limits.ts';
+import { listensOf } from './listens.ts';
 import { type NameKind, type Names, type SourceFiles, serviceName } from './names.ts';
 import { suggest } from './nearest.ts';
 import type { YamlFile } from './parse.ts';
@@ -118,14 +119,9 @@ class Checker {
       this.refer(file, ['announce', i], 'VIP', vip);
       this.once(file, ['announce', i], `announce ${file.file}`, vip, 'the VIP');
     });
-    const listens = (path: Path, listen: HostPort): void => {
+    for (const { path, listen } of listensOf(value)) {
       this.once(file, path, `listen ${file.file}`, formatHostPort(listen), 'the address');
-    };
-    value.dns.listen.forEach((listen, i) => {
-      listens(['dns', 'listen', i], listen);
-    });
-    listens(['api', 'listen'], value.api.listen);
-    if (value.bgp?.listen) listens(['bgp', 'listen'], value.bgp.listen);
+    }
     if (value.spill) {
       this.once(file, ['spill', 'address'], 'spill', value.spill.address, 'the tunnel end');
     }
@@ -140,6 +136,15 @@ class Checker {
       // RFC 6286 §2.1: the identifier is unique within an AS.
       const { as, router_id } = value.bgp;
       this.once(file, ['bgp', 'router_id'], `router id AS ${as}`, router_id, 'the router id');
+    }
+  }
+
+  /** A secondary may be listed twice: once for each key, while keys are changed. */
+  transfer(file: YamlFile<ServicesFile>): void {
+    for (const part of ['notify', 'allow'] as const) {
+      file.value?.transfer?.[part].forEach(({ key }, i) => {
+        if (key !== undefined) this.refer(file, ['transfer', part, i, 'key'], 'TSIG key', key);
+      });
     }
   }
 
@@ -193,6 +198,7 @@ export function checkReferences(files: SourceFiles, names: Names): Problem[] {
   for (const file of files.services) {
     if (file.value) checker.fileName(file, 'zone', file.value.zone, files.services);
     checker.services(file);
+    checker.transfer(file);
   }
   return checker.problems;
 }

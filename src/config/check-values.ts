@@ -1,5 +1,7 @@
 /** Values that are each possible but not together: orders of times and thresholds, BGP, addresses. */
+import { formatHostPort } from '../net/ip.ts';
 import type { Path } from './document.ts';
+import { holds, listensOf } from './listens.ts';
 import type { SourceFiles } from './names.ts';
 import type { YamlFile } from './parse.ts';
 import type { Problem } from './problem.ts';
@@ -117,6 +119,18 @@ function checkAnnounce(
   });
 }
 
+/** A wildcard address beside one that it holds: which of the two a client reaches would be luck. */
+function checkListens(file: YamlFile<SiteFile>, site: SiteFile, report: Report): void {
+  const all = listensOf(site);
+  for (const { path, listen } of all) {
+    const wide = all.find((other) => holds(other.listen, listen));
+    if (!wide) continue;
+    const { line } = file.source.problem(wide.path, '');
+    const where = `${formatHostPort(wide.listen)} in line ${line}`;
+    report(path, `${where} takes this address, too: write another port, or remove one`);
+  }
+}
+
 function checkSite(
   file: YamlFile<SiteFile>,
   vips: readonly DeploymentFile['vips'][number][],
@@ -136,6 +150,7 @@ function checkSite(
   });
   if (value.bgp) checkNeighbors(value.bgp, report);
   checkAnnounce(file, value, vips, report);
+  checkListens(file, value, report);
   const { load, spill } = value;
   if (spill?.driver === 'kernel' && spill.address.includes(':')) {
     report(['spill', 'address'], 'the kernel driver needs an IPv4 address: write one');

@@ -18,7 +18,11 @@ export const CHECKS_MAX = 1024;
 export const REGIONS_MAX = 255;
 export const REGION_PREFIXES_MAX = 100_000;
 export const VIPS_MAX = 256;
+export const LISTENS_MAX = 64;
 export const NEIGHBORS_MAX = 64;
+export const TSIG_KEYS_MAX = 256;
+/** Secondaries that are told of a zone's changes, and rows of who may copy it. */
+export const SECONDARIES_MAX = 64;
 export const SERVICES_PER_ZONE_MAX = 20_000;
 export const POOL_MEMBERS_MAX = 1024;
 /** Slots of the health table: pairs of load balancer and check. */

@@ -90,10 +90,17 @@ class Loader {
       await look(deployment, ['geo', 'mmdb'], geo.mmdb);
       const password_file = store === 'memory' ? undefined : store.password_file;
       await look(deployment, ['store', 'password_file'], password_file);
+      for (const [name, { secret_file }] of Object.entries(deployment.value.tsig_keys)) {
+        await look(deployment, ['tsig_keys', name, 'secret_file'], secret_file);
+      }
     }
     for (const file of files.sites) {
       if (site !== undefined && file.value?.site !== site) continue;
       await look(file, ['api', 'token_file'], file.value?.api.token_file);
+      const { tls, cookies } = file.value?.dns ?? {};
+      await look(file, ['dns', 'tls', 'certificate'], tls?.certificate);
+      await look(file, ['dns', 'tls', 'key'], tls?.key);
+      await look(file, ['dns', 'cookies', 'secret_file'], cookies?.secret_file);
     }
   }
 

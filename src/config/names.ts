@@ -15,6 +15,7 @@ export type NameKind =
   | 'VIP'
   | 'service'
   | 'region'
+  | 'TSIG key'
   /** The name of a VIP where a site announces it. */
   | 'announcement';
 
@@ -91,9 +92,10 @@ export function isInZone(name: string, zone: string): boolean {
 }
 
 function collectDeployment(names: Names, raw: unknown): void {
-  if (!isMapping(raw)) names.doubt('check', 'VIP', 'region');
+  if (!isMapping(raw)) names.doubt('check', 'VIP', 'region', 'TSIG key');
   for (const name of keys(names, field(raw, 'checks'), 'check')) names.add('check', name);
   for (const name of keys(names, field(raw, 'regions'), 'region')) names.add('region', name);
+  for (const name of keys(names, field(raw, 'tsig_keys'), 'TSIG key')) names.add('TSIG key', name);
   for (const vip of list(names, field(raw, 'vips'), 'VIP')) names.add('VIP', field(vip, 'name'));
 }
 

@@ -3,7 +3,14 @@
  * docs/configuration.md shows them word for word, and a test compares.
  */
 import { z } from 'zod';
-import { CHECKS_MAX, REGION_PREFIXES_MAX, REGIONS_MAX, SITES_MAX, VIPS_MAX } from './limits.ts';
+import {
+  CHECKS_MAX,
+  REGION_PREFIXES_MAX,
+  REGIONS_MAX,
+  SITES_MAX,
+  TSIG_KEYS_MAX,
+  VIPS_MAX,
+} from './limits.ts';
 import {
   clientPrefix,
   community,
@@ -14,6 +21,7 @@ import {
   httpHost,
   httpPath,
   integer,
+  keyName,
   label,
   port,
   prefix,
@@ -96,6 +104,14 @@ const check = z.discriminatedUnion('kind', [
     ...timing,
   }),
 ]);
+
+const tsigKey = z.strictObject({
+  algorithm: z
+    .enum(['hmac-sha256', 'hmac-sha384', 'hmac-sha512'])
+    .default('hmac-sha256')
+    .describe('Algorithm of the key (RFC 8945); both sides must have the same.'),
+  secret_file: filePath().describe('File with the secret in base64; every site needs it.'),
+});
 
 const vip = z.strictObject({
   name: label().describe('Name of the VIP, for `announce` and for display.'),
@@ -221,6 +237,13 @@ export const deploymentSchema = z.strictObject({
     })
     .default({})
     .describe('Health checks by name, for the services to use.'),
+  tsig_keys: z
+    .record(keyName(), tsigKey)
+    .refine((keys) => Object.keys(keys).length <= TSIG_KEYS_MAX, {
+      error: `more than ${TSIG_KEYS_MAX} keys: remove those that no zone uses`,
+    })
+    .default({})
+    .describe('Keys that sign zone transfers and notifications, by name, for `transfer`.'),
   vips: z
     .array(vip)
     .max(VIPS_MAX)

@@ -3,8 +3,17 @@
  * zones/ZONE.zone. Descriptions are the reference (docs/configuration.md).
  */
 import { z } from 'zod';
-import { POOL_MEMBERS_MAX, SERVICES_PER_ZONE_MAX, SITES_MAX } from './limits.ts';
-import { domainName, duration, integer, label, ownerName } from './values.ts';
+import { POOL_MEMBERS_MAX, SECONDARIES_MAX, SERVICES_PER_ZONE_MAX, SITES_MAX } from './limits.ts';
+import {
+  dnsPeer,
+  domainName,
+  duration,
+  integer,
+  keyName,
+  label,
+  ownerName,
+  prefix,
+} from './values.ts';
 
 const member = z.union(
   [
@@ -44,6 +53,41 @@ const service = z.strictObject({
   answers_max: integer(1, 64).default(8).describe('Addresses in one answer at most.'),
 });
 
+const notify = z.strictObject({
+  address: dnsPeer().describe('Where the secondary listens, by UDP; the port is 53 if not given.'),
+  key: keyName().optional().describe('TSIG key that signs the message; without it, none does.'),
+});
+
+const allow = z
+  .strictObject({
+    prefix: prefix()
+      .optional()
+      .describe('Addresses that may copy the zone; without it, any that has the key.'),
+    key: keyName()
+      .optional()
+      .describe('TSIG key that the request must be signed with; without it, none is needed.'),
+  })
+  .refine((entry) => entry.prefix !== undefined || entry.key !== undefined, {
+    error: 'anybody could copy the zone: write `prefix`, `key` or both',
+  });
+
+const transfer = z
+  .strictObject({
+    notify: z
+      .array(notify)
+      .max(SECONDARIES_MAX)
+      .default([])
+      .describe('Secondaries that are told when the zone has changed (RFC 1996).'),
+    allow: z
+      .array(allow)
+      .max(SECONDARIES_MAX)
+      .default([])
+      .describe('Who may copy the zone (RFC 5936): clients that one of the entries fits.'),
+  })
+  .refine((both) => both.allow.length > 0, {
+    error: 'nobody may copy the zone: add `allow` with an entry, or remove `transfer`',
+  });
+
 export const servicesSchema = z.strictObject({
   zone: domainName().describe('Origin of the zone; the file is called zones/ZONE.yaml.'),
   services: z
@@ -51,6 +95,9 @@ export const servicesSchema = z.strictObject({
     .max(SERVICES_PER_ZONE_MAX)
     .default([])
     .describe('The health-aware names of the zone.'),
+  transfer: transfer
+    .optional()
+    .describe('Secondaries of the zone that others run; without it, nobody may copy it.'),
 });
 
 export type ServicesFile = z.output<typeof servicesSchema>;

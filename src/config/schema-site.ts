@@ -3,7 +3,7 @@
  * (docs/configuration.md).
  */
 import { z } from 'zod';
-import { LOAD_BALANCERS_PER_SITE_MAX, NEIGHBORS_MAX, VIPS_MAX } from './limits.ts';
+import { LISTENS_MAX, LOAD_BALANCERS_PER_SITE_MAX, NEIGHBORS_MAX, VIPS_MAX } from './limits.ts';
 import {
   address,
   address4,
@@ -18,22 +18,79 @@ import {
   listenAddress,
   port,
   routerId,
+  textString,
+  uriPath,
 } from './values.ts';
+
+const tls = z
+  .strictObject({
+    certificate: filePath().describe('PEM file with the certificate and its chain, server first.'),
+    key: filePath().describe('PEM file with the private key of the certificate.'),
+    listen: z
+      .array(listenAddress())
+      .max(LISTENS_MAX)
+      .default([])
+      .describe('Addresses for DNS over TLS (RFC 7858); its port is 853.'),
+    https_listen: z
+      .array(listenAddress())
+      .max(LISTENS_MAX)
+      .default([])
+      .describe('Addresses for DNS over HTTPS (RFC 8484); its port is 443.'),
+    https_path: uriPath().prefault('/dns-query').describe('Path of DNS over HTTPS.'),
+  })
+  .refine(({ listen, https_listen }) => listen.length + https_listen.length > 0, {
+    error: '`tls` without an address: add `listen` (TLS), `https_listen` or both',
+  });
+
+const cookies = z.strictObject({
+  secret_file: filePath()
+    .optional()
+    .describe('File with secrets, one a line; without it, a random one until the next start.'),
+  required: z
+    .boolean()
+    .default(false)
+    .describe('Whether a query by UDP with a cookie that is not good is answered BADCOOKIE.'),
+});
+
+const rateLimit = z.strictObject({
+  responses_per_second: integer(1, 1_000_000).describe(
+    'Responses alike that one client prefix is sent in a second at most.',
+  ),
+  slip: integer(0, 10)
+    .default(2)
+    .describe('Each how many-th response beyond is sent, truncated; 0: none, 1: all.'),
+  prefix4: integer(8, 32).default(24).describe('Bits of an IPv4 address that tell clients apart.'),
+  prefix6: integer(16, 128)
+    .default(56)
+    .describe('Bits of an IPv6 address that tell clients apart.'),
+});
 
 const dns = z.strictObject({
   listen: z
     .array(listenAddress())
     .min(1)
-    .max(64)
+    .max(LISTENS_MAX)
     .describe('Addresses that answer DNS, by UDP and TCP.'),
   workers: integer(1, 256).default(1).describe('Threads that answer UDP.'),
   udp_payload_max: integer(512, 4096)
     .default(1232)
     .describe('Largest UDP response in bytes (RFC 6891); longer ones are truncated.'),
-  tcp_clients_max: integer(1, 100_000).default(1000).describe('Open TCP connections at most.'),
+  tcp_clients_max: integer(1, 100_000)
+    .default(1000)
+    .describe('Open connections at most: TCP, TLS and HTTPS together.'),
+  tcp_clients_per_address_max: integer(1, 100_000)
+    .default(100)
+    .describe('The same from one client: an IPv4 address, or an IPv6 /56.'),
   tcp_idle: duration(100, 600_000)
     .prefault('10s')
     .describe('An idle TCP connection is closed after this (RFC 7766).'),
+  tls: tls.optional().describe('DNS over TLS and HTTPS; without it, neither.'),
+  identity: textString()
+    .optional()
+    .describe('Name of this server for NSID (RFC 5001) and id.server; without it, not told.'),
+  version: textString().optional().describe('What version.bind tells; without it, nothing.'),
+  cookies: cookies.prefault({}).describe('DNS cookies (RFC 7873, RFC 9018).'),
+  rate_limit: rateLimit.optional().describe('Response rate limiting by UDP; without it, none.'),
 });
 
 const api = z.strictObject({

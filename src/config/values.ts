@@ -115,6 +115,20 @@ export const clientPrefix = () =>
     },
   );
 
+const DNS_PORT = 53;
+
+/** Where another DNS server listens: a port only if it is not 53. */
+export const dnsPeer = () =>
+  notation(
+    'an address, with or without a port',
+    'one like 192.0.2.1, 192.0.2.1:5353, 2001:db8::1 or "[2001:db8::1]:5353"',
+    (text) => {
+      const alone = canonicalAddress(text);
+      const parsed = alone ? { address: alone, port: DNS_PORT } : parseHostPort(text);
+      return parsed && parsed.port > 0 && unicast(parsed.address) ? parsed : null;
+    },
+  );
+
 /** A socket address to listen on; port 0 would be another port after every start. */
 export const listenAddress = () =>
   notation('an address and port', 'one like 192.0.2.1:53 or "[2001:db8::1]:53"', (text) => {
@@ -137,6 +151,14 @@ const HOST =
 export const domainName = () =>
   notation('a domain name', 'a full name like www.example.com', (text) =>
     HOST.test(text) ? text.toLowerCase().replace(/\.$/, '') : null,
+  );
+
+/** The name of a key (RFC 8945 §4.2), written in one way only, as it is a key of a mapping, too. */
+export const keyName = () =>
+  notation(
+    'a key name',
+    'a lower-case domain name without the final dot, like fra-ns2 or transfer.example.com',
+    (text) => (HOST.test(text) && text === text.toLowerCase() && !text.endsWith('.') ? text : null),
   );
 
 /** A name inside a zone, lower-cased: "@", relative, or absolute with its trailing dot. */
@@ -203,6 +225,12 @@ export const redisUrl = () =>
     shownUrl,
   );
 
+/** Text that a TXT record of one string carries as it is (RFC 1035 §3.3.14). */
+export const textString = () =>
+  notation('a text', '1 to 255 printable ASCII characters', (text) =>
+    /^[\x20-\x7e]{1,255}$/.test(text) ? text : null,
+  );
+
 /** A user name of a Redis ACL. */
 export const userName = () =>
   notation('a user name', 'one without blanks, 128 characters at most', (text) =>
@@ -224,6 +252,12 @@ export const filePath = () =>
 export const httpPath = () =>
   notation('a path', 'one that begins with "/", such as /healthz', (text) =>
     /^\/[\x21-\x7e]{0,2047}$/.test(text) ? text : null,
+  );
+
+/** The path of a URI without query and fragment (RFC 3986 §3.3), which clients add themselves. */
+export const uriPath = () =>
+  notation('a path of a URL', 'one that begins with "/", such as /dns-query', (text) =>
+    /^\/[A-Za-z0-9._~!$&'()*+,;=:@%/-]{0,255}$/.test(text) ? text : null,
   );
 
 export const httpHost = () =>

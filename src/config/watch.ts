@@ -31,6 +31,9 @@ export interface WatchOptions {
 /** Files whose state is compared; a directory with more is read anew at every look. */
 const FILES_MAX = 20_000;
 
+/** Reads in a row that files which change meanwhile may cost a reload. */
+const RELOAD_TRIES = 5;
+
 /** One text that changes when any file of the deployment is written, replaced, added or removed. */
 async function fingerprint(dir: string): Promise<string> {
   const lines: string[] = [];
@@ -79,10 +82,16 @@ export class ConfigWatcher {
     this.#touch();
   }
 
-  /** Reads the files now, whether they seem changed or not; settles when that is done. */
-  reload(): Promise<void> {
+  /**
+   * Reads the files now, whether they seem changed or not. False if they could not be read whole,
+   * because they changed each time while they were read.
+   */
+  async reload(): Promise<boolean> {
     this.#seen = '';
-    return this.#look();
+    for (let i = 0; i < RELOAD_TRIES && this.#seen === '' && !this.#stopped; i++) {
+      await this.#look();
+    }
+    return this.#seen !== '';
   }
 
   /** Settles when no file is being read. */

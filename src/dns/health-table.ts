@@ -1,8 +1,8 @@
 /**
  * Which endpoints DNS may answer with, in memory shared by all threads: the main thread writes what
- * the Plan says, every worker reads it at the next query, without a message. Words are written
- * before the version moves, and read after it, so an answer compiled from old words carries an old
- * version and is thrown away.
+ * the Plan says, every worker reads it at the next query, without a message. The version moves
+ * before the words are written, and again after: it is odd meanwhile, and an answer compiled from
+ * words of before or from a mixture carries a version that is thrown away.
  */
 import type { Config } from '../model/config.ts';
 import type { Plan } from '../model/plan.ts';
@@ -27,6 +27,13 @@ export class HealthTable {
 
   eligible(endpoint: number): boolean {
     return (Atomics.load(this.words, endpoint) & ELIGIBLE) !== 0;
+  }
+
+  /** The version once no write is under way; writing takes microseconds. */
+  settled(): number {
+    let version = this.version();
+    while (version & 1) version = this.version();
+    return version;
   }
 
   protected moved(): void {
@@ -55,8 +62,9 @@ export class HealthWriter extends HealthTable {
       const index = this.#index.get(id);
       const word = eligible ? ELIGIBLE : 0;
       if (index === undefined || this.words[index] === word) continue;
-      Atomics.store(this.words, index, word);
+      if (!changed) this.moved();
       changed = true;
+      Atomics.store(this.words, index, word);
     }
     if (changed) this.moved();
   }

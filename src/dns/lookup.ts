@@ -20,6 +20,7 @@ import {
 import type { Message } from './message.ts';
 import { suffixAt } from './message-names.ts';
 import { FLAG, HEADER, type Query } from './query.ts';
+import { SerialTable } from './serials.ts';
 import type { Snapshot } from './snapshot.ts';
 import { Targets } from './targets.ts';
 import { RCODE, TYPE } from './wire/codes.ts';
@@ -48,6 +49,8 @@ export class Lookup {
   #snapshot: Snapshot;
   #geo: GeoMap;
   #answers: Answers;
+  /** Null while no zone's serial rises but by its file; see serials.ts. */
+  #serials: SerialTable | null;
   readonly #seed: number;
   readonly #query: Query;
   readonly #message: Message;
@@ -79,12 +82,16 @@ export class Lookup {
     this.#key = query.key;
     this.#geo = new GeoMap(snapshot.geo);
     this.#answers = new Answers(snapshot, seed);
+    const { serials } = snapshot.transfers;
+    this.#serials = serials && new SerialTable(serials);
   }
 
   use(snapshot: Snapshot): void {
     this.#snapshot = snapshot;
     this.#geo = new GeoMap(snapshot.geo);
     this.#answers = new Answers(snapshot, this.#seed);
+    const { serials } = snapshot.transfers;
+    this.#serials = serials && new SerialTable(serials);
   }
 
   /** Takes the next query, in `packet`, from the client at `client[clientAt…]`. */
@@ -322,6 +329,7 @@ export class Lookup {
       }
       record = i === count ? first : record + words[record + RECORD.SIZE]!;
     }
+    if (this.#serials && image.words[rrset + RRSET.TYPE] === TYPE.SOA) this.#raiseSerial();
     return count;
   }
 
@@ -338,9 +346,18 @@ export class Lookup {
     const { image } = this.#served;
     const soa = image.words[ZONE.NEGATIVE]!;
     if (soa < 0) return rcode;
-    if (this.#message.putRecord(image, soa, this.#apex, this.#apex)) this.#message.authority++;
-    else this.flags |= FLAG.TC;
+    if (!this.#message.putRecord(image, soa, this.#apex, this.#apex)) {
+      this.flags |= FLAG.TC;
+      return rcode;
+    }
+    this.#message.authority++;
+    this.#raiseSerial();
     return rcode;
+  }
+
+  /** The SOA just written gets the serial that is served now; see serials.ts. */
+  #raiseSerial(): void {
+    if (this.#serials) this.#message.raiseSerial(this.#serials.offset(this.#zone));
   }
 
   /** RFC 1034 §4.3.2 step 3b: the delegation's NS, with the glue that it cannot do without. */

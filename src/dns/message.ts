@@ -169,6 +169,15 @@ export class Message {
     return true;
   }
 
+  /** Adds to the serial of the SOA record just written: the first of the five numbers at its end. */
+  raiseSerial(offset: number): void {
+    const { out } = this;
+    const at = this.at - 20;
+    const low = ((out[at + 2]! << 8) | out[at + 3]!) + (offset & 0xffff);
+    put16(out, at + 2, low);
+    put16(out, at, ((out[at]! << 8) | out[at + 1]!) + (offset >>> 16) + (low >>> 16));
+  }
+
   /** One A or AAAA record, its address the `size` octets at `from[at…]`. */
   putAddress(
     owner: number,

@@ -63,6 +63,8 @@ export class Query {
   /** With ASKS.COOKIE: where the cookie is in the packet, and its octets. */
   cookieAt = 0;
   cookieLength = 0;
+  /** It asks for a zone, or has a TSIG record: what to answer is for a TransferServer to say. */
+  special = false;
   #at = 0;
 
   parse(packet: Uint8Array, length: number): number {
@@ -72,6 +74,7 @@ export class Query {
     this.payload = UDP_MIN;
     this.options = 0;
     this.subnetAt = -1;
+    this.special = false;
     if (length < HEADER) return PARSED.DROP;
     this.id = u16(packet, 0);
     this.flags = u16(packet, 2);
@@ -86,6 +89,7 @@ export class Query {
     this.class = u16(packet, afterName + 2);
     this.questionLength = nameLength + 4;
     this.#at = afterName + 4;
+    this.special = this.type === TYPE.AXFR || this.type === TYPE.IXFR;
     const records = u16(packet, 6) + u16(packet, 8);
     for (let i = 0; i < records; i++) {
       if (this.#record(packet, length) < 0) return PARSED.FORMERR;
@@ -152,7 +156,9 @@ export class Query {
       const owner = this.#at;
       const header = this.#record(packet, length);
       if (header < 0) return PARSED.FORMERR;
-      if (u16(packet, header) !== TYPE.OPT) continue;
+      const type = u16(packet, header);
+      if (type === TYPE.TSIG) this.special = true;
+      if (type !== TYPE.OPT) continue;
       // RFC 6891 §6.1.1: a second OPT, or one with an owner, is a format error.
       if (this.edns || packet[owner] !== 0) return PARSED.FORMERR;
       result = this.#opt(packet, header, this.#at);

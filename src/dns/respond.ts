@@ -284,6 +284,14 @@ export class Responder {
     return this.#opt.put(out, start, this.#query, packet, rcode, scope, cookies, this.#error);
   }
 
+  /**
+   * True if the query just answered asks for a zone or is signed: a TransferServer, where there is
+   * one, gives another answer in place of this one.
+   */
+  get special(): boolean {
+    return this.#query.special;
+  }
+
   #count(slot: number): void {
     this.#counts[slot] = this.#counts[slot]! + 1;
   }

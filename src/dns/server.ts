@@ -1,6 +1,6 @@
 /**
- * One site's authoritative DNS server: UDP workers and the TCP listener over one snapshot. It carries
- * out a Plan by writing the health table; it decides nothing itself.
+ * One site's authoritative DNS server: UDP workers and the stream thread over one snapshot. It
+ * carries out a Plan by writing the health table; it decides nothing itself.
  */
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
@@ -13,11 +13,17 @@ import type { HostPort } from '../net/ip.ts';
 import { type HealthTable, HealthWriter } from './health-table.ts';
 import { type ResponsePolicy, responsePolicy } from './policy.ts';
 import { rateTable } from './rate-limit.ts';
-import { DNS_COUNTERS, dnsCounters, Responder } from './respond.ts';
+import { DNS_COUNTERS } from './respond.ts';
 import { makeSnapshot, type Snapshot } from './snapshot.ts';
-import { TcpListener } from './tcp.ts';
+import { StreamPool } from './stream-pool.ts';
+import { Announcer } from './transfer/announcer.ts';
+import { Notifier } from './transfer/notifier.ts';
+import { NotifySocket } from './transfer/notify-socket.ts';
+import type { TsigSecret } from './transfer/signing.ts';
 import { UdpPool } from './udp-pool.ts';
 import type { UdpEngine } from './udp-shared.ts';
+import { WorkerPool } from './worker-pool.ts';
+import type { StreamKind } from './worker-shared.ts';
 
 export interface DnsServerOptions {
   readonly config: Config;
@@ -30,6 +36,13 @@ export interface DnsServerOptions {
   /** 'batch' (default): batched system calls where they can be made; 'dgram': Node's own sockets. */
   readonly udp?: UdpEngine;
   /**
+   * True: start beside another process that serves the same addresses, and take the queries over
+   * from it as it stops. Otherwise an address that anyone has is an error.
+   */
+  readonly takeOver?: boolean;
+  /** The keys of the configuration with their secrets; by default none. */
+  readonly tsigKeys?: readonly TsigSecret[];
+  /**
    * Secrets of 16 octets for server cookies: the first makes them, all are accepted. By default one
    * that nobody knows and that lives as long as this server.
    */
@@ -38,34 +51,53 @@ export interface DnsServerOptions {
 
 export class DnsServer {
   readonly #site: string;
-  readonly #listen: DnsListen;
   readonly #log: Log;
-  readonly #counters = dnsCounters();
-  readonly #responder: Responder;
-  readonly #tcp: TcpListener;
+  readonly #pool: WorkerPool;
+  readonly #streams: StreamPool;
   readonly #udp: UdpPool;
+  /** The workers' buffers are as large as at the start, so the payload stays what it was then. */
+  readonly #udp_payload_max: number;
+  #listen: DnsListen;
+  readonly #announcer: Announcer;
+  #tsigKeys: readonly TsigSecret[];
   readonly #rateTable = rateTable();
   #cookieSecrets: readonly Uint8Array[];
   #health: HealthWriter;
   #snapshot: Snapshot;
   #addresses: readonly HostPort[] = [];
+  /** Reloads are done one after the other. */
+  #turn: Promise<void> = Promise.resolve();
 
   constructor(options: DnsServerOptions) {
-    const { config, site, geo, clock, prng, log, udp = 'batch' } = options;
+    const { config, site, geo, clock, prng, log, udp = 'batch', takeOver = false } = options;
     this.#site = site;
     this.#cookieSecrets = options.cookieSecrets ?? [randomBytes(16)];
     this.#listen = dnsOf(config, site);
+    this.#udp_payload_max = this.#listen.udp_payload_max;
     this.#log = log;
     this.#health = new HealthWriter(config.endpoints);
+    this.#tsigKeys = options.tsigKeys ?? [];
+    this.#announcer = new Announcer(clock, new Notifier(clock, log, new NotifySocket()));
     this.#snapshot = this.#compile(config, geo, this.#health);
-    this.#responder = new Responder(this.#snapshot, prng.int(0x7fffffff), this.#counters, clock);
-    this.#tcp = new TcpListener(this.#responder, this.#listen, clock);
-    this.#udp = new UdpPool(udp, this.#snapshot, clock, prng, log);
+    this.#announcer.use(this.#snapshot);
+    this.#pool = new WorkerPool(this.#snapshot, clock, prng, log);
+    this.#streams = new StreamPool(this.#pool, this.#listen, takeOver);
+    this.#udp = new UdpPool(udp, this.#pool);
   }
 
   /** Where it listens, both UDP and TCP, with the real ports where 0 was asked for. */
   get addresses(): readonly HostPort[] {
     return this.#addresses;
+  }
+
+  /** Where it listens for DNS over TLS. */
+  get tlsAddresses(): readonly HostPort[] {
+    return this.#bound('tls');
+  }
+
+  /** Where it listens for DNS over HTTPS. */
+  get httpsAddresses(): readonly HostPort[] {
+    return this.#bound('https');
   }
 
   /** How UDP packets are moved here. */
@@ -75,43 +107,82 @@ export class DnsServer {
 
   /**
    * Resolves when every address answers. Rejects with one clear sentence if an address cannot be
-   * had; then nothing is left open. TCP comes first: its port cannot be shared, so that a second
-   * daemon fails here although the UDP workers' ports can be.
+   * had; then nothing is left open. TCP comes first: its port is never shared unasked, so that a
+   * second daemon fails here although the UDP workers' ports can be.
    */
   async start(): Promise<void> {
     try {
-      const bound: HostPort[] = [];
-      for (const address of this.#listen.listen) bound.push(await this.#tcp.listen(address));
-      await this.#udp.start(bound, this.#listen.workers);
+      await this.#streams.start();
+      const bound = this.#bound('tcp');
+      await this.#udp.listen(bound, this.#listen.workers);
       this.#addresses = bound;
     } catch (error) {
       await this.stop();
       throw error;
     }
-    const { engine } = this;
+    this.#announcer.announce();
+    const { engine, addresses, tlsAddresses, httpsAddresses } = this;
     if (engine === 'dgram' && this.#listen.workers > 1) {
       this.#log.warn({ workers: 1 }, 'one UDP worker for each address: koffi is missing');
     }
-    this.#log.info({ addresses: this.#addresses, engine }, 'DNS answers');
+    this.#log.info({ addresses, tlsAddresses, httpsAddresses, engine }, 'DNS answers');
   }
 
   /** Takes a Plan's verdicts; every thread answers by them from its next query on. */
   apply(plan: Plan): void {
     this.#health.apply(plan);
+    this.#announcer.healthMoved();
   }
 
   /**
-   * Swaps zones, services, regions, geo map and what the site's `dns` says of responses. No query is lost; resolves when every worker answers
+   * Swaps zones, services, regions, geo map and what the site's `dns` says of responses. No query is
+   * lost; resolves when every thread answers
    * from the new ones. Endpoints known before keep their health, new ones wait for the next Plan.
-   * Listen addresses and the number of workers stay as they were at the start.
+   * Addresses, workers, limits and certificate become what `config` says; an address that cannot be
+   * had is logged, and the others are served.
    */
-  async reload(config: Config, geo: GeoMap): Promise<void> {
+  reload(config: Config, geo: GeoMap): Promise<void> {
+    return this.#inTurn(() => this.#reload(config, geo));
+  }
+
+  #inTurn(change: () => Promise<void>): Promise<void> {
+    const done = this.#turn.then(change);
+    this.#turn = done.catch(() => {});
+    return done;
+  }
+
+  async #reload(config: Config, geo: GeoMap): Promise<void> {
     // Nothing is replaced before all of it stands: what cannot be compiled leaves the old in use.
+    const listen = dnsOf(config, this.#site);
     const health = new HealthWriter(config.endpoints, this.#health);
-    this.#snapshot = this.#compile(config, geo, health);
+    const snapshot = this.#compile(config, geo, health);
     this.#health = health;
-    this.#responder.use(this.#snapshot);
-    await this.#udp.use(this.#snapshot);
+    this.#listen = listen;
+    this.#streams.set(listen);
+    await this.#swap(snapshot);
+    const problems = [...this.#streams.problems];
+    this.#addresses = this.#bound('tcp');
+    await this.#udp.listen(this.#addresses, listen.workers).catch((error: Error) => {
+      problems.push(error.message);
+    });
+    for (const problem of problems) this.#log.error({ problem }, 'an address is not served');
+  }
+
+  /** Signs with `keys` and accepts no others, in every thread when it resolves. */
+  useTsigKeys(keys: readonly TsigSecret[]): Promise<void> {
+    this.#tsigKeys = keys;
+    return this.#inTurn(() => {
+      const transfers = { ...this.#snapshot.transfers, keys };
+      return this.#swap({ ...this.#snapshot, transfers });
+    });
+  }
+
+  /** Resolves when every thread answers from `snapshot`; then secondaries are told of it. */
+  async #swap(snapshot: Snapshot): Promise<void> {
+    this.#snapshot = snapshot;
+    this.#announcer.use(snapshot);
+    await this.#pool.use(snapshot);
+    this.#announcer.announce();
   }
 
   /**
@@ -119,40 +190,44 @@ export class DnsServer {
    * resolves. A rollover adds the new one at the end everywhere, then moves it to the front
    * everywhere, then drops the old one (RFC 9018 §5).
    */
-  async useCookieSecrets(secrets: readonly Uint8Array[]): Promise<void> {
+  useCookieSecrets(secrets: readonly Uint8Array[]): Promise<void> {
     this.#cookieSecrets = secrets;
-    const policy = { ...this.#snapshot.policy, cookie_secrets: secrets };
-    this.#snapshot = { ...this.#snapshot, policy };
-    this.#responder.use(this.#snapshot);
-    await this.#udp.use(this.#snapshot);
+    return this.#inTurn(() => {
+      const policy = { ...this.#snapshot.policy, cookie_secrets: secrets };
+      return this.#swap({ ...this.#snapshot, policy });
+    });
   }
 
   /** Closes everything after the answers under way; takes about 300 ms at most. */
   async stop(): Promise<void> {
-    await Promise.all([this.#tcp.stop(), this.#udp.stop()]);
+    this.#announcer.close();
+    await this.#pool.stop();
   }
 
   /** Sums over all threads since the start, by name, and `tcp_clients` open now. */
   counters(): Record<string, number> {
-    const all = [this.#counters, ...this.#udp.counters()];
-    const sums: Record<string, number> = { tcp_clients: this.#tcp.clients };
+    const all = this.#pool.counters();
+    const sums: Record<string, number> = Object.fromEntries(this.#streams.counters.entries());
     for (const name of DNS_COUNTERS) {
       sums[name] = all.reduce((sum, counters) => sum + counters.get(name), 0);
     }
     return sums;
   }
 
+  /** In the order of the configuration. */
+  #bound(kind: StreamKind): readonly HostPort[] {
+    return this.#streams.listening.filter((one) => one.kind === kind).map(({ bound }) => bound);
+  }
+
   #compile(config: Config, geo: GeoMap, health: HealthTable): Snapshot {
-    // The workers' buffers are as large as at the start, so the payload stays what it was then.
-    const { udp_payload_max } = this.#listen;
-    return makeSnapshot(config, geo, health.buffer, udp_payload_max, this.#policy(config));
+    const transfers = this.#announcer.transfers(config, this.#tsigKeys);
+    const policy = this.#policy(config);
+    return makeSnapshot(config, geo, health.buffer, this.#udp_payload_max, policy, transfers);
   }
 
   #policy(config: Config): ResponsePolicy {
-    // Connections are kept as long as was said at the start.
-    const { tcp_idle_ms } = this.#listen;
-    const dns = { ...dnsOf(config, this.#site), tcp_idle_ms };
-    return responsePolicy(dns, this.#cookieSecrets, this.#rateTable);
+    const listen = dnsOf(config, this.#site);
+    return responsePolicy(listen, this.#cookieSecrets, this.#rateTable);
   }
 }
 

@@ -6,6 +6,7 @@ import type { GeoMap, GeoTables } from '../geo/map.ts';
 import type { Config, Endpoint, Region, Service, Zone } from '../model/config.ts';
 import { findNode, NameKey, NODE } from './image.ts';
 import type { ResponsePolicy } from './policy.ts';
+import { makeTransfers, type Transfers } from './transfer/access.ts';
 import { wireName } from './wire/name.ts';
 import { makeZoneTable, type ServedZone, type ZoneTable } from './zone-table.ts';
 
@@ -20,6 +21,7 @@ export interface Snapshot {
   /** Largest UDP response in bytes. */
   readonly udp_payload_max: number;
   readonly policy: ResponsePolicy;
+  readonly transfers: Transfers;
 }
 
 export function makeSnapshot(
@@ -28,6 +30,7 @@ export function makeSnapshot(
   health: SharedArrayBuffer,
   udp_payload_max: number,
   policy: ResponsePolicy,
+  transfers: Transfers = makeTransfers(config, [], null),
 ): Snapshot {
   const { services, endpoints, regions } = config;
   const byZone = new Map<string, number[]>();
@@ -46,6 +49,7 @@ export function makeSnapshot(
     regions,
     udp_payload_max,
     policy,
+    transfers,
   };
 }
 

@@ -8,36 +8,72 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 import { SystemClock } from '../base/clock.ts';
 import { collectGarbage } from '../base/memory.ts';
 import { formatHostPort, parseAddress } from '../net/ip.ts';
-import { ERRNO, isWildcard, type Libc, loadLibc, sharedUdpSocket } from '../net/libc.ts';
+import { ERRNO, type Libc, loadLibc } from '../net/libc.ts';
+import { errnoError, listenErrorText } from '../net/listen-error.ts';
+import { bindSocket, isWildcard, leaveSharedUdp, sharedUdpSocket } from '../net/shared-socket.ts';
 import { UdpBatch } from '../net/udp-batch.ts';
 import { UDP_MIN } from './query.ts';
 import { dnsCounters, Responder, TRANSPORT } from './respond.ts';
-import { CONTROL, type FromWorker, type ToWorker, type WorkerStart } from './udp-shared.ts';
+import type { Snapshot } from './snapshot.ts';
+import { TransferServer } from './transfer/server.ts';
+import type { UdpPlace } from './udp-shared.ts';
+import { CONTROL, type FromWorker, type ToWorker, type WorkerStart } from './worker-shared.ts';
 
 /** Packets per system call. */
 const BATCH_MAX = 64;
 /** A query is a name and at most a few options; longer ones are cut, and then FORMERR. */
 const QUERY_BYTES_MAX = 1024;
 const RECEIVE_TIMEOUT_MS = 100;
+/** A worker that leaves has read everything when nothing comes for so long. */
+const LEAVE_TIMEOUT_MS = 20;
+/** Batches read after leaving at most: more than any socket buffer holds. */
+const LEAVE_BATCHES_MAX = 4096;
 /** Socket buffer asked for, in bytes; the kernel gives at most net.core.rmem_max. */
 const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
 /** Responses that wait inside Node for the socket, in bytes; what comes on top is lost. */
 const SEND_QUEUE_BYTES_MAX = 1024 * 1024;
 
-const start = workerData as WorkerStart;
+const start = workerData as WorkerStart<UdpPlace>;
+const { listen, engine } = start.own;
 const port = parentPort!;
 const control = new Int32Array(start.control);
 const counters = dnsCounters(start.counters);
-const responder = new Responder(start.snapshot, start.seed, counters, new SystemClock());
+const clock = new SystemClock();
+const responder = new Responder(start.snapshot, start.seed, counters, clock);
+const transfers = new TransferServer(start.snapshot, {
+  clock,
+  respond: (packet, client) => {
+    const family = client.length === 4 ? 4 : 6;
+    const out = new Uint8Array(responseBytes);
+    const size = responder.respond(packet, packet.length, client, 0, family, out, TRANSPORT.UDP);
+    return size === 0 ? null : out.subarray(0, size);
+  },
+});
+const responseBytes = Math.max(UDP_MIN, start.snapshot.udp_payload_max);
 const unsent = counters.slot('unsent');
+let { version } = start;
 const say = (message: FromWorker): void => port.postMessage(message);
 
-function errorText(errno: number): string {
-  const at = formatHostPort(start.listen);
-  if (errno === ERRNO.EADDRINUSE) return `UDP ${at} is in use by another program`;
-  if (errno === ERRNO.EACCES) return `UDP ${at}: permission denied (ports below 1024 need it)`;
-  if (errno === ERRNO.EADDRNOTAVAIL) return `UDP ${at}: this machine does not have the address`;
-  return `UDP ${at}: system error ${errno}`;
+function errorText(error: NodeJS.ErrnoException): string {
+  return `UDP ${formatHostPort(listen)}: ${listenErrorText(error)}`;
+}
+
+function use(snapshot: Snapshot): void {
+  responder.use(snapshot);
+  transfers.use(snapshot);
+}
+
+/** Puts what transfers say to a query, if anything, in place of the response `out[0…length]`. */
+function answerSpecial(
+  packet: Uint8Array,
+  client: Uint8Array,
+  out: Uint8Array,
+  length: number,
+): number {
+  const answer = transfers.answerDatagram(packet, client, responseBytes);
+  if (!answer) return length;
+  out.set(answer);
+  return answer.length;
 }
 
 function takeSnapshots(known: number): number {
@@ -46,8 +82,8 @@ function takeSnapshots(known: number): number {
   for (;;) {
     const received = receiveMessageOnPort(port);
     if (!received) return version;
-    const message = received.message as ToWorker;
-    responder.use(message.snapshot);
+    const message = received.message as ToWorker<UdpPlace>;
+    use(message.snapshot);
     // Nothing else in this thread makes garbage, so V8 would never let go of the zones before.
     collectGarbage();
     version = message.version;
@@ -55,60 +91,79 @@ function takeSnapshots(known: number): number {
   }
 }
 
+function fail(errno: number): void {
+  say({ kind: 'failed', error: errorText(errnoError(errno)) });
+}
+
 function runBatches(libc: Libc): void {
-  const fd = sharedUdpSocket(libc, start.listen, RECEIVE_TIMEOUT_MS, RECEIVE_BUFFER_BYTES);
+  const fd = sharedUdpSocket(libc, listen, RECEIVE_TIMEOUT_MS, RECEIVE_BUFFER_BYTES);
   if (fd < 0) {
-    say({ kind: 'failed', error: errorText(-fd) });
+    fail(-fd);
+    return;
+  }
+  const controlled = isWildcard(listen.address);
+  const batch = new UdpBatch(libc, fd, BATCH_MAX, QUERY_BYTES_MAX, responseBytes, controlled);
+  // Last: from here on the socket is given queries.
+  const result = bindSocket(libc, fd, listen);
+  if (result < 0) {
+    fail(-result);
     return;
   }
   try {
-    answerBatches(libc, fd);
+    answerUntilStopped(batch);
+    leaveSharedUdp(libc, fd, listen, LEAVE_TIMEOUT_MS);
+    for (let left = LEAVE_BATCHES_MAX; left > 0 && answerBatch(batch) > 0; left--);
   } finally {
     // A socket left open would go on being given its part of the queries.
     libc.close(fd);
   }
 }
 
-function answerBatches(libc: Libc, fd: number): void {
-  const responseBytes = Math.max(UDP_MIN, start.snapshot.udp_payload_max);
-  const controlled = isWildcard(start.listen.address);
-  const batch = new UdpBatch(libc, fd, BATCH_MAX, QUERY_BYTES_MAX, responseBytes, controlled);
-  let version = start.version;
+function answerUntilStopped(batch: UdpBatch): void {
   say({ kind: 'using', version });
-  while (Atomics.load(control, CONTROL.STOP) === 0) {
-    const received = batch.receive();
-    // After the wait: what came during it must not be answered from what it has replaced.
-    version = takeSnapshots(version);
-    if (received < 0 && received !== -ERRNO.EAGAIN && received !== -ERRNO.EINTR) {
-      throw new Error(errorText(-received));
-    }
-    responder.tick();
-    for (let i = 0; i < received; i++) {
-      const length = responder.respond(
-        batch.packets[i]!,
-        batch.length(i),
-        batch.names,
-        batch.addressAt(i),
-        batch.isIPv4(i) ? 4 : 6,
-        batch.responses[i]!,
-        TRANSPORT.UDP,
-      );
-      if (length > 0) batch.queue(i, length);
-    }
-    const lost = batch.flush();
-    if (lost > 0) counters.slots[unsent] = counters.slots[unsent]! + lost;
+  while (Atomics.load(control, CONTROL.STOP) === 0) answerBatch(batch);
+}
+
+/** Returns the number of queries that came, or 0. */
+function answerBatch(batch: UdpBatch): number {
+  const received = batch.receive();
+  // After the wait: what came during it must not be answered from what it has replaced.
+  version = takeSnapshots(version);
+  if (received < 0) {
+    if (received === -ERRNO.EAGAIN || received === -ERRNO.EINTR) return 0;
+    throw new Error(errorText(errnoError(-received)));
   }
+  for (let i = 0; i < received; i++) {
+    let length = responder.respond(
+      batch.packets[i]!,
+      batch.length(i),
+      batch.names,
+      batch.addressAt(i),
+      batch.isIPv4(i) ? 4 : 6,
+      batch.responses[i]!,
+      TRANSPORT.UDP,
+    );
+    if (length > 0 && responder.special) {
+      const at = batch.addressAt(i);
+      const client = batch.names.slice(at, at + (batch.isIPv4(i) ? 4 : 16));
+      const packet = batch.packets[i]!.subarray(0, batch.length(i));
+      length = answerSpecial(packet, client, batch.responses[i]!, length);
+    }
+    if (length > 0) batch.queue(i, length);
+  }
+  const lost = batch.flush();
+  if (lost > 0) counters.slots[unsent] = counters.slots[unsent]! + lost;
+  return received;
 }
 
 function runDgram(): void {
-  const { listen, snapshot } = start;
   const six = listen.address.includes(':');
   const socket = createSocket({
     type: six ? 'udp6' : 'udp4',
     ipv6Only: six,
     recvBufferSize: RECEIVE_BUFFER_BYTES,
   });
-  const out = new Uint8Array(Math.max(UDP_MIN, snapshot.udp_payload_max));
+  const out = new Uint8Array(responseBytes);
   // The thread ends by having nothing left. To exit or terminate it instead may meet a packet on its
   // way in, and Node aborts the whole process over that.
   const end = (): void => {
@@ -116,7 +171,7 @@ function runDgram(): void {
     port.close();
   };
   socket.on('error', (error: NodeJS.ErrnoException) => {
-    say({ kind: 'failed', error: errorText(-(error.errno ?? 0)) });
+    say({ kind: 'failed', error: errorText(error) });
     end();
   });
   const lost = (): void => {
@@ -127,7 +182,8 @@ function runDgram(): void {
     if (!client) return;
     const family = client.length === 4 ? 4 : 6;
     responder.tick();
-    const length = responder.respond(packet, packet.length, client, 0, family, out, TRANSPORT.UDP);
+    let length = responder.respond(packet, packet.length, client, 0, family, out, TRANSPORT.UDP);
+    if (length > 0 && responder.special) length = answerSpecial(packet, client, out, length);
     if (length === 0) return;
     // Anyone can forge port 0 as the sender's; to it send() does not fail, it throws.
     if (clientPort === 0 || socket.getSendQueueSize() > SEND_QUEUE_BYTES_MAX) return lost();
@@ -135,14 +191,14 @@ function runDgram(): void {
       if (error) lost();
     });
   });
-  port.on('message', (message: ToWorker | 'stop') => {
+  port.on('message', (message: ToWorker<UdpPlace> | 'stop') => {
     if (message === 'stop') return end();
-    responder.use(message.snapshot);
+    use(message.snapshot);
     say({ kind: 'using', version: message.version });
   });
-  socket.bind(listen.port, listen.address, () => say({ kind: 'using', version: start.version }));
+  socket.bind(listen.port, listen.address, () => say({ kind: 'using', version }));
 }
 
-const libc = start.engine === 'batch' ? loadLibc() : null;
+const libc = engine === 'batch' ? loadLibc() : null;
 if (libc) runBatches(libc);
 else runDgram();

@@ -269,8 +269,11 @@ export interface Zone {
 export interface ZoneTransfer {
   /** Secondaries that are sent a NOTIFY when the serial has risen. */
   readonly notify: readonly { readonly address: HostPort; readonly key: string | null }[];
-  /** A client may transfer the zone if one entry has its address and the key that it signs with. */
-  readonly allow: readonly { readonly prefix: string; readonly key: string | null }[];
+  /**
+   * A client may transfer the zone if one entry has its address and the key that it signs with.
+   * A prefix of null has every address, a key of null asks for none; never both.
+   */
+  readonly allow: readonly { readonly prefix: string | null; readonly key: string | null }[];
 }
 
 /** A key that requests and responses are signed with (RFC 8945). */

@@ -1,6 +1,6 @@
 /**
- * System calls that Node does not offer, made through koffi: sockets with SO_REUSEPORT and UDP in
- * batches. Where koffi is missing, or the machine is not 64-bit little-endian Linux (whose structure
+ * System calls that Node does not offer, made through koffi: socket options (shared-socket.ts) and
+ * UDP in batches (udp-batch.ts). Where koffi is missing, or the machine is not 64-bit little-endian Linux (whose structure
  * layouts are written out here), `loadLibc` gives null and callers do without. A call never throws
  * for what the kernel says: it returns a negative errno, as in the kernel's own interface.
  */
@@ -10,17 +10,7 @@ import { type HostPort, parseAddress } from './ip.ts';
 
 export const AF_INET = 2;
 export const AF_INET6 = 10;
-const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0x80000;
-const SOL_SOCKET = 1;
-const SO_RCVBUF = 8;
-const SO_REUSEPORT = 15;
-const SO_RCVTIMEO = 20;
-const IPPROTO_IP = 0;
-const IP_PKTINFO = 8;
-const IPPROTO_IPV6 = 41;
-const IPV6_V6ONLY = 26;
-const IPV6_RECVPKTINFO = 49;
 
 export const MSG_DONTWAIT = 0x40;
 export const MSG_WAITFORONE = 0x10000;
@@ -45,6 +35,7 @@ export interface Libc {
   socket(domain: number, type: number): number;
   setOption(fd: number, level: number, option: number, value: Uint8Array): number;
   bind(fd: number, address: Uint8Array): number;
+  connect(fd: number, address: Uint8Array): number;
   close(fd: number): number;
   /** `vector` is the address of `count` mmsghdr structures. */
   recvmmsg(fd: number, vector: number, count: number, flags: number): number;
@@ -78,6 +69,7 @@ function bindCalls(): Libc | null {
   const socket = library.func('int socket(int, int, int)');
   const setsockopt = library.func('int setsockopt(int, int, int, void *, uint32_t)');
   const bind = library.func('int bind(int, void *, uint32_t)');
+  const connect = library.func('int connect(int, void *, uint32_t)');
   const close = library.func('int close(int)');
   const recvmmsg = library.func('int recvmmsg(int, uintptr_t, unsigned int, int, void *)');
   const sendmmsg = library.func('int sendmmsg(int, uintptr_t, unsigned int, int)');
@@ -93,6 +85,7 @@ function bindCalls(): Libc | null {
     setOption: (fd, level, option, value) =>
       checked(setsockopt(fd, level, option, value, value.length)),
     bind: (fd, address) => checked(bind(fd, address, address.length)),
+    connect: (fd, address) => checked(connect(fd, address, address.length)),
     close: (fd) => checked(close(fd)),
     recvmmsg: (fd, vector, count, flags) => checked(recvmmsg(fd, vector, count, flags, null)),
     sendmmsg: (fd, vector, count, flags) => checked(sendmmsg(fd, vector, count, flags)),
@@ -115,48 +108,4 @@ export function socketAddress({ address, port }: HostPort): Uint8Array {
 /** An int as setsockopt takes it. */
 export function intOption(value: number): Uint8Array {
   return new Uint8Array(Int32Array.of(value).buffer);
-}
-
-/** True for 0.0.0.0 and ::, where each reply must leave from the address that was asked. */
-export function isWildcard(address: string): boolean {
-  return parseAddress(address)?.every((octet) => octet === 0) ?? false;
-}
-
-/**
- * A bound UDP socket that other threads may bind as well, the kernel spreading the flows among them.
- * A read waits `timeout_ms` at most. Returns the descriptor, or a negative errno.
- */
-export function sharedUdpSocket(
-  libc: Libc,
-  at: HostPort,
-  timeout_ms: number,
-  receive_bytes: number,
-): number {
-  const address = socketAddress(at);
-  const six = address[0] === AF_INET6;
-  const fd = libc.socket(six ? AF_INET6 : AF_INET, SOCK_DGRAM);
-  if (fd < 0) return fd;
-  const timeout = new BigInt64Array([
-    BigInt(Math.floor(timeout_ms / 1000)),
-    BigInt((timeout_ms % 1000) * 1000),
-  ]);
-  const options: [number, number, Uint8Array][] = [
-    [SOL_SOCKET, SO_REUSEPORT, intOption(1)],
-    [SOL_SOCKET, SO_RCVTIMEO, new Uint8Array(timeout.buffer)],
-    [SOL_SOCKET, SO_RCVBUF, intOption(receive_bytes)],
-  ];
-  if (six) options.push([IPPROTO_IPV6, IPV6_V6ONLY, intOption(1)]);
-  if (isWildcard(at.address)) {
-    options.push(
-      six ? [IPPROTO_IPV6, IPV6_RECVPKTINFO, intOption(1)] : [IPPROTO_IP, IP_PKTINFO, intOption(1)],
-    );
-  }
-  let result = 0;
-  for (const [level, option, value] of options) {
-    if (result === 0) result = libc.setOption(fd, level, option, value);
-  }
-  if (result === 0) result = libc.bind(fd, address);
-  if (result === 0) return fd;
-  libc.close(fd);
-  return result;
 }

@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
+import process from 'node:process';
 import { after, afterEach, before, describe, test } from 'node:test';
 import type { Agent } from '../../src/agent/agent.ts';
 import type { Status } from '../../src/agent/status.ts';
+import type { Control, ReloadReport } from '../../src/api/control.ts';
 import { BACKLOG_BYTES_MAX, HISTORY_MAX, READERS_MAX } from '../../src/api/event-stream.ts';
 import { ApiServer } from '../../src/api/server.ts';
 import { silentLog } from '../../src/base/log.ts';
@@ -21,10 +23,32 @@ const opened: ApiServer[] = [];
 let fra: Agent;
 let api: ApiServer;
 
+/** What the daemon around the agent was told, and what it answers. */
+const orders: string[] = [];
+let reloaded: ReloadReport = { changes: [], earlier: null, restart: [], problems: [] };
+const control: Control = {
+  reload: async () => {
+    orders.push('reload');
+    return reloaded;
+  },
+  leave: () => orders.push('leave'),
+};
+
 /** The API of `agent` on a port of its own. */
-async function serve(agent: Agent, token: string | null = null): Promise<ApiServer> {
+async function serve(
+  agent: Agent,
+  token: string | null = null,
+  orders_: Control | null = control,
+): Promise<ApiServer> {
   const listen = { address: '127.0.0.1', port: 0 };
-  const server = new ApiServer({ agent, listen, token, clock: sites.clock, log: silentLog });
+  const server = new ApiServer({
+    agent,
+    listen,
+    token,
+    control: orders_,
+    clock: sites.clock,
+    log: silentLog,
+  });
   opened.push(server);
   await server.start();
   return server;
@@ -356,11 +380,64 @@ describe('changing', () => {
   });
 });
 
+describe('orders to the daemon', () => {
+  test('a reload tells what has changed; with problems it is 422', async () => {
+    reloaded = {
+      changes: ['zone example.com: changed'],
+      earlier: null,
+      restart: ['api'],
+      problems: [],
+    };
+    const good = await post('/v1/reload');
+    assert.deepEqual([good.status, await good.json()], [200, reloaded]);
+    reloaded = { changes: [], earlier: null, restart: [], problems: ['deployment.yaml:1:1: bad'] };
+    const bad = await post('/v1/reload');
+    assert.deepEqual([bad.status, await bad.json()], [422, reloaded]);
+    assert.deepEqual(orders.splice(0), ['reload', 'reload']);
+  });
+
+  test('who says whom it means makes the daemon leave, and nobody else', async () => {
+    const right = { deployment: 'test', site: 'fra' };
+    for (const wrong of [
+      {},
+      { ...right, site: 'iad' },
+      { ...right, deployment: 'x' },
+      '{',
+      'null',
+    ]) {
+      const response = await post('/v1/leave', wrong);
+      assert.equal(response.status, 409);
+      assert.match(await errorOf(response), /^this is the agent of test\/fra, which goes on$/);
+    }
+    assert.deepEqual(orders, []);
+    fra.drain('ann', 'work');
+    const response = await post('/v1/leave', right);
+    const { pid, drain } = (await response.json()) as Pick<Status, 'pid' | 'drain'>;
+    fra.undrain('ann');
+    assert.deepEqual([response.status, pid, drain?.by], [200, process.pid, 'ann']);
+    assert.deepEqual(orders.splice(0), ['leave']);
+  });
+
+  test('without the token neither is taken', async () => {
+    const guarded = await serve(fra, TOKEN);
+    const right = { deployment: 'test', site: 'fra' };
+    for (const path of ['/v1/reload', '/v1/leave']) {
+      assert.equal((await post(path, right, {}, guarded)).status, 401);
+    }
+    assert.deepEqual(orders, []);
+  });
+
+  test('a process of several daemons takes none', async () => {
+    const shared = await serve(fra, null, null);
+    assert.equal((await post('/v1/reload', {}, {}, shared)).status, 404);
+  });
+});
+
 test('an address that is taken is one plain sentence, and nothing is left open', async () => {
   const { port } = api.address;
   const listen = { address: '127.0.0.1', port };
-  const options = { agent: fra, listen, token: null, clock: sites.clock, log: silentLog };
-  const second = new ApiServer(options);
+  const { clock } = sites;
+  const second = new ApiServer({ agent: fra, listen, token: null, control, clock, log: silentLog });
   await assert.rejects(second.start(), {
     message: `API 127.0.0.1:${port}: in use by another program`,
   });

@@ -1,49 +1,17 @@
 /** The `isobar` command as a user runs it: a process, its output, its exit code. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
 import process from 'node:process';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import type { Status } from '../../src/agent/status.ts';
 import { TYPE } from '../../src/dns/wire/codes.ts';
-import { projectRoot, TempDeployment } from '../support/deployment.ts';
+import { TempDeployment } from '../support/deployment.ts';
 import { ask } from '../support/dns-client.ts';
 import { eventually } from '../support/eventually.ts';
+import { FraProcess, freePort, isobar, MAIN, type Place, prepareFra } from '../support/isobar.ts';
 import { Backend } from '../support/site.ts';
-
-const MAIN = join(projectRoot, 'dist/src/cli/main.js');
-
-interface Ended {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-async function isobar(...args: string[]): Promise<Ended> {
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-  let out = '';
-  let err = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    out += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    err += text;
-  });
-  const [code] = (await once(child, 'close')) as [number | null];
-  return { code, out, err };
-}
-
-/** A port of 127.0.0.1 that was free for TCP a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 let copy: TempDeployment;
 beforeEach(async () => {
@@ -53,10 +21,11 @@ afterEach(() => copy.destroy());
 
 describe('the command line', () => {
   const OPTIONS: Readonly<Record<string, readonly string[]>> = {
-    run: ['--site', '--config', '--log-level'],
+    run: ['--site', '--config', '--log-level', '--take-over'],
     check: ['--config'],
     explain: ['--client', '--live', '--json', '--site', '--config', '--api'],
     status: ['--json', '--site', '--config', '--api'],
+    reload: ['--site', '--config', '--api'],
     drain: ['--reason', '--site', '--config', '--api'],
     undrain: ['--site', '--config', '--api'],
     schema: [],
@@ -129,6 +98,20 @@ describe('without an agent', () => {
     for (const line of lines) assert.match(line, /^[\w./-]+:\d+:\d+: .{10,}$/);
   });
 
+  test('check: what is in a secret’s file is checked, and not shown', async () => {
+    await copy.write('cookies', 'c00kie\n');
+    await copy.edit('sites/iad.yaml', 'dns:', 'dns:\n  cookies: {secret_file: cookies}');
+    await copy.write('key', 's3cret\n');
+    await copy.append('deployment.yaml', 'tsig_keys: {k: {secret_file: key}}\n');
+    const keys = await isobar('check', '--config', copy.dir);
+    assert.deepEqual([keys.code, keys.out], [1, '']);
+    assert.equal(keys.err, `${copy.dir}/key: not base64: write the secret alone\n`);
+    await copy.write('key', `${Buffer.alloc(32).toString('base64')}\n`);
+    const cookies = await isobar('check', '--config', copy.dir);
+    const message = 'line 1: not a secret of 32 hexadecimal digits';
+    assert.deepEqual([cookies.code, cookies.err], [1, `${copy.dir}/cookies: ${message}\n`]);
+  });
+
   test('explain: the steps that lead to an answer', async () => {
     const question = ['explain', 'www.example.com', '--client', '192.0.2.7', '--config', copy.dir];
     const { code, out } = await isobar(...question);
@@ -197,66 +180,30 @@ const SECOND_SERVICE = `
 describe('isobar run', () => {
   const backend = new Backend();
   let health = 0;
-  let child: ChildProcess | null = null;
-  let log = '';
-  let api = '';
-  let dns = { address: '127.0.0.1', port: 0 };
+  let fra: FraProcess | null = null;
+  let place: Place;
 
   before(async () => {
     health = await backend.listen('127.67.1.1', 0);
   });
   after(() => backend.close());
   afterEach(async () => {
-    if (child?.exitCode === null && child.signalCode === null) {
-      child.kill('SIGKILL');
-      await once(child, 'close');
-    }
-    child = null;
+    await fra?.kill();
+    fra = null;
   });
 
-  /** fra alone: ports of its own, one load balancer that is healthy and one that is not. */
-  const prepare = async (): Promise<void> => {
-    const [dnsPort, apiPort] = [await freePort(), await freePort()];
-    dns = { address: '127.0.0.1', port: dnsPort };
-    api = `http://127.0.0.1:${apiPort}`;
-    await copy.edit('sites/fra.yaml', '127.0.0.1:5301', `127.0.0.1:${dnsPort}`);
-    await copy.edit('sites/fra.yaml', '127.0.0.1:8301', `127.0.0.1:${apiPort}`);
-    await copy.edit('sites/fra.yaml', '127.1.1.1', '127.67.1.1');
-    await copy.edit('sites/fra.yaml', '127.1.1.2', '127.67.1.2');
-    await copy.edit('sites/fra.yaml', 'port: 1790', 'port: 1');
-    await copy.edit('deployment.yaml', 'port: 8080', `port: ${health}`);
+  const start = async (): Promise<FraProcess> => {
+    place = await prepareFra(copy, health);
+    fra = new FraProcess(place);
+    await fra.ready();
+    return fra;
   };
-
-  const start = async (): Promise<void> => {
-    log = '';
-    const args = [MAIN, 'run', '--site', 'fra', '--config', copy.dir];
-    child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-    child.stdout!.setEncoding('utf8').on('data', (text: string) => {
-      log += text;
-    });
-    await eventually('it is ready', async () => {
-      const ready = await fetch(`${api}/readyz`).catch(() => null);
-      return ready?.status === 200 && log.includes('agent is up');
-    });
-  };
-
-  const end = async (signal: NodeJS.Signals): Promise<{ code: number | null; ms: number }> => {
-    const began = performance.now();
-    const closed = once(child!, 'close');
-    child!.kill(signal);
-    const [code] = (await closed) as [number | null];
-    return { code, ms: performance.now() - began };
-  };
-
-  const status = async (): Promise<Status> =>
-    (await (await fetch(`${api}/v1/status`)).json()) as Status;
 
   test('answers DNS, tells its status, drains, and ends in order on SIGTERM', async () => {
-    await prepare();
-    await start();
-    const answer = await ask(dns, 'www.example.com', TYPE.A, '192.0.2.0');
+    const daemon = await start();
+    const answer = await ask(place.dns, 'www.example.com', TYPE.A, '192.0.2.0');
     assert.deepEqual(answer, ['127.67.1.1'], 'only what is healthy');
-    const json = await isobar('status', '--json', '--api', api);
+    const json = await isobar('status', '--json', '--api', place.api);
     const { site, endpoints, neighbors } = JSON.parse(json.out) as Status;
     assert.equal(site, 'fra');
     assert.equal(endpoints.find(({ id }) => id === 'fra-lb2/web')?.eligible, false);
@@ -274,41 +221,42 @@ describe('isobar run', () => {
     );
     assert.match(live.out, /answer +127\.67\.1\.1 \(fra-lb1\/web\), /);
     assert.equal((await isobar('drain', '--reason', 'a test', ...at)).code, 0);
-    assert.equal((await status()).drain?.reason, 'a test');
+    assert.equal((await daemon.status()).drain?.reason, 'a test');
     assert.equal((await isobar('undrain', ...at)).code, 0);
-    assert.equal((await status()).drain, null);
-    const { code, ms } = await end('SIGTERM');
+    assert.equal((await daemon.status()).drain, null);
+    const { code, ms } = await daemon.end('SIGTERM');
     assert.equal(code, 0);
     assert.ok(ms < 5_000, `${ms} ms`);
   });
 
   test('keeps its configuration while the new one is broken, and takes the next good one', async () => {
-    await prepare();
-    await start();
+    const daemon = await start();
     const good = await copy.read('zones/example.com.yaml');
     await copy.write('zones/example.com.yaml', good.replace('policy: nearest', 'policy: neerest'));
-    await eventually('the problems are logged', () => log.includes('the old one stays'));
-    assert.match(log, /zones\/example\.com\.yaml:\d+:\d+: .*neerest/);
-    assert.deepEqual(await ask(dns, 'www.example.com', TYPE.A, '192.0.2.0'), ['127.67.1.1']);
-    assert.doesNotMatch(log, /new configuration in use/);
+    await eventually('the problems are logged', () => daemon.log.includes('the old one stays'));
+    assert.match(daemon.log, /zones\/example\.com\.yaml:\d+:\d+: .*neerest/);
+    assert.deepEqual(await ask(place.dns, 'www.example.com', TYPE.A, '192.0.2.0'), ['127.67.1.1']);
+    assert.doesNotMatch(daemon.log, /new configuration in use/);
     await copy.write('zones/example.com.yaml', `${good}${SECOND_SERVICE}`);
-    await eventually('the next one is in use', () => log.includes('new configuration in use'));
-    assert.deepEqual(await ask(dns, 'web.example.com', TYPE.A, '192.0.2.0'), ['127.67.1.1']);
-    await copy.edit('sites/fra.yaml', api.slice('http://'.length), '127.0.0.1:1');
-    await eventually('what needs a restart is named', () => log.includes('after a restart'));
-    assert.equal((await status()).site, 'fra', 'the API is where it was');
-    assert.equal((await end('SIGINT')).code, 0);
+    await eventually('the next one is in use', () =>
+      daemon.log.includes('new configuration in use'),
+    );
+    assert.deepEqual(await ask(place.dns, 'web.example.com', TYPE.A, '192.0.2.0'), ['127.67.1.1']);
+    await copy.edit('sites/fra.yaml', place.api.slice('http://'.length), '127.0.0.1:1');
+    await eventually('what needs a restart is named', () => daemon.log.includes('after a restart'));
+    assert.equal((await daemon.status()).site, 'fra', 'the API is where it was');
+    assert.equal((await daemon.end('SIGINT')).code, 0);
   });
 
   test('a port that is taken is one sentence, and exit code 1', async () => {
-    await prepare();
-    const taken = createServer().listen(dns.port, dns.address);
+    place = await prepareFra(copy, health);
+    const taken = createServer().listen(place.dns.port, place.dns.address);
     await once(taken, 'listening');
     const args = ['--site', 'fra', '--config', copy.dir, '--log-level', 'silent'];
     const { code, out, err } = await isobar('run', ...args);
     taken.close();
     assert.deepEqual([code, out], [1, '']);
-    assert.equal(err, `TCP 127.0.0.1:${dns.port}: in use by another program\n`);
+    assert.equal(err, `TCP 127.0.0.1:${place.dns.port}: in use by another program\n`);
   });
 
   test('a site that is not in the configuration is one sentence, and exit code 1', async () => {
@@ -318,18 +266,17 @@ describe('isobar run', () => {
   });
 
   test('SIGTERM during the first probes ends it, too', async () => {
-    await prepare();
+    place = await prepareFra(copy, health);
     await copy.edit('deployment.yaml', 'timeout: 500ms', 'timeout: 20s');
     await copy.edit('deployment.yaml', 'interval: 500ms', 'interval: 30s');
     backend.silent = true;
     try {
-      const args = [MAIN, 'run', '--site', 'fra', '--config', copy.dir];
-      child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+      fra = new FraProcess(place);
       await eventually('the API listens', async () => {
-        const ready = await fetch(`${api}/readyz`).catch(() => null);
+        const ready = await fetch(`${place.api}/readyz`).catch(() => null);
         return ready?.status === 503;
       });
-      const { code, ms } = await end('SIGTERM');
+      const { code, ms } = await fra.end('SIGTERM');
       assert.equal(code, 0);
       assert.ok(ms < 5_000, `${ms} ms`);
     } finally {

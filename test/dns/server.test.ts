@@ -136,7 +136,7 @@ for (const udp of engines.filter((engine) => usableEngine(engine) === engine)) {
       const other = createSocket('udp4').bind(port, address);
       await once(other, 'listening');
       await assert.rejects(startServer({ udp, dns: { listen: [{ address, port }] } }), {
-        message: `UDP ${address}:${port} is in use by another program`,
+        message: `UDP ${address}:${port}: in use by another program`,
       });
       other.close();
       // Nothing was left open by the failure.
@@ -223,19 +223,25 @@ describe('DNS over TCP', () => {
     await server.stop();
   });
 
-  test('more connections than tcp_clients_max are turned away', async () => {
+  test('beyond tcp_clients_max the connection that was idle the longest makes room', async () => {
     const server = await startServer({ dns: { tcp_clients_max: 2 } });
     const { address: host, port } = server.addresses[0]!;
-    const held = [connect({ host, port }), connect({ host, port })];
-    for (const socket of held) {
+    const asked = async () => {
+      const socket = connect({ host, port });
       socket.write(framed(www));
       await once(socket, 'data');
-    }
+      return socket;
+    };
+    const [first, second] = [await asked(), await asked()];
     assert.equal(server.counters().tcp_clients, 2);
-    const third = connect({ host, port });
-    third.on('error', () => {});
-    await once(third, 'close');
-    for (const socket of held) socket.destroy();
+    first.write(framed(www));
+    await once(first, 'data'); // so that the second is the idle one
+    const closed = once(second, 'close');
+    const third = await asked();
+    await closed;
+    assert.equal(server.counters().tcp_clients, 2);
+    assert.equal(server.counters().tcp_evicted, 1);
+    for (const socket of [first, third]) socket.destroy();
     await server.stop();
   });
 
@@ -270,8 +276,8 @@ describe('DNS over TCP', () => {
     const closed = once(idle, 'close');
     idle.resume();
     const stopped = server.stop();
-    socket.write(framed(www)); // too late, and no reason to lose the answer before it
-    assert.equal(await read(), answerBytes);
+    socket.write(framed(www)); // perhaps too late, and no reason to lose the answer before it
+    assert.ok((await read()) >= answerBytes);
     await Promise.all([stopped, closed]);
   });
 });

@@ -1,10 +1,14 @@
 /** The server as dig and kdig see it, on both ways of moving UDP packets. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import type { DnsServer } from '../../src/dns/server.ts';
 import type { UdpEngine } from '../../src/dns/udp-shared.ts';
+import { TEST_CERTIFICATE, TEST_KEY } from '../support/certificate.ts';
 import { startServer } from '../support/dns-server.ts';
 import { need } from '../support/need.ts';
 
@@ -98,3 +102,66 @@ for (const udp of ['batch', 'dgram'] as UdpEngine[]) {
     });
   });
 }
+
+describe('DNS over TLS and HTTPS with kdig and curl', { skip: need('kdig', 'curl') }, () => {
+  let server: DnsServer;
+  let folder: string;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'isobar-tls-'));
+    const [certificate, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
+    await writeFile(certificate, TEST_CERTIFICATE);
+    await writeFile(key, TEST_KEY);
+    const listen = [{ address: '127.0.53.61', port: 0 }];
+    const tls = { certificate, key, listen, https_listen: listen, https_path: '/dns-query' };
+    server = await startServer({ dns: { listen, tls } });
+  });
+  after(async () => {
+    await server.stop();
+    await rm(folder, { recursive: true });
+  });
+
+  test('kdig +tls verifies the name and gets its answers, also more than one', async () => {
+    const { address, port } = server.tlsAddresses[0]!;
+    const ca = `+tls-ca=${join(folder, 'cert.pem')}`;
+    const at = [`@${address}`, '-p', String(port), '+short', '+tls', ca];
+    const host = '+tls-hostname=www.example.com';
+    const once = await run('kdig', [...at, host, 'ns1.example.com']);
+    assert.equal(once.stdout, '192.0.2.53\n');
+    const many = await run('kdig', [
+      ...at,
+      host,
+      '+keepopen',
+      'ns1.example.com',
+      'mail.example.com',
+    ]);
+    assert.deepEqual(many.stdout.trim().split('\n').sort(), ['192.0.2.25', '192.0.2.53']);
+    const wrong = run('kdig', [...at, '+tls-hostname=www.example.org', 'ns1.example.com']);
+    await assert.rejects(wrong);
+  });
+
+  test('kdig +https, by GET and by POST', async () => {
+    const { address, port } = server.httpsAddresses[0]!;
+    for (const way of ['+https', '+https-get']) {
+      const at = [`@${address}`, '-p', String(port), '+short', '+https', way];
+      assert.equal((await run('kdig', [...at, 'ns1.example.com'])).stdout, '192.0.2.53\n');
+    }
+  });
+
+  test('curl by HTTP/2 and HTTP/1.1, with the certificate verified', async () => {
+    const { address, port } = server.httpsAddresses[0]!;
+    const dns = 'AAABAAABAAAAAAAAA25zMQdleGFtcGxlA2NvbQAAAQAB';
+    for (const [version, line] of [
+      ['--http2', /^HTTP\/2 200/],
+      ['--http1.1', /^HTTP\/1\.1 200 OK/],
+    ] as const) {
+      const { stdout } = await run('curl', [
+        ...['-s', version, '-D', '-', '-o', '/dev/null', '--cacert', join(folder, 'cert.pem')],
+        ...['--connect-to', `www.example.com:443:${address}:${port}`],
+        `https://www.example.com/dns-query?dns=${dns}`,
+      ]);
+      assert.match(stdout, line);
+      assert.match(stdout, /content-type: application\/dns-message/i);
+      assert.match(stdout, /cache-control: max-age=300/i);
+    }
+  });
+});

@@ -1,6 +1,6 @@
 /**
- * A self-signed certificate for www.example.com, valid for a hundred years, and its key. They
- * protect nothing: they exist so that tests can serve TLS.
+ * Self-signed certificates for www.example.com and ns1.example.com, valid for a hundred years, and
+ * their keys. They protect nothing: they exist so that tests can serve TLS.
  */
 export const TEST_KEY = `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgL/LjWKZll1ewgrU4
@@ -19,5 +19,25 @@ FgQUL0aVC/kuSGKwfI9JuXU7e3xiWRcwHwYDVR0jBBgwFoAUL0aVC/kuSGKwfI9J
 uXU7e3xiWRcwDwYDVR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgg93d3cuZXhhbXBs
 ZS5jb20wCgYIKoZIzj0EAwIDSAAwRQIgJS3b/NYN3l7CzlNMp09qnUxnVThymTZ/
 PJFgzAFqSKICIQDa5l6WCI9yckTM3smx5xMO2bZm6tTtiL6TYdJxDrw7jQ==
+-----END CERTIFICATE-----
+`;
+
+export const OTHER_KEY = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgcuBCDYHdargxuEqY
+EE0EzycH3cg/9Eh1/tXynwSRxsihRANCAAR6GleYs3/YNSm/ua6+5WJHKIBKt8o2
+G6P7sgEjZxcqAzwciCsDZ3scL/IUtuyKlUdj07lMmAOHUCOp8Pxi9ZaK
+-----END PRIVATE KEY-----
+`;
+
+export const OTHER_CERTIFICATE = `-----BEGIN CERTIFICATE-----
+MIIBpzCCAU2gAwIBAgIUdmozAi2Z6FfMlFhnjvwLosWCPCgwCgYIKoZIzj0EAwIw
+GjEYMBYGA1UEAwwPbnMxLmV4YW1wbGUuY29tMCAXDTI2MTEyMDEyNTg1N1oYDzIx
+MjYxMDI3MTI1ODU3WjAaMRgwFgYDVQQDDA9uczEuZXhhbXBsZS5jb20wWTATBgcq
+hkjOPQIBBggqhkjOPQMBBwNCAAR6GleYs3/YNSm/ua6+5WJHKIBKt8o2G6P7sgEj
+ZxcqAzwciCsDZ3scL/IUtuyKlUdj07lMmAOHUCOp8Pxi9ZaKo28wbTAdBgNVHQ4E
+FgQUjmpgBJAEAbQYaG0m8uD+GHWIWHwwHwYDVR0jBBgwFoAUjmpgBJAEAbQYaG0m
+8uD+GHWIWHwwDwYDVR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgg9uczEuZXhhbXBs
+ZS5jb20wCgYIKoZIzj0EAwIDSAAwRQIhANfOdfLB71FtFzduGeqSslqwcF5216zY
+G5xwaUDe5SA5AiABvWUhI8s8ygHzmxt9PPES74KGRUkmSehAAajrco5ezw==
 -----END CERTIFICATE-----
 `;

@@ -1,5 +1,5 @@
 /** A copy of the demo's deployment in a directory of its own, for tests that break it. */
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -26,8 +26,8 @@ export class TempDeployment {
     return readFile(join(this.dir, file), 'utf8');
   }
 
-  write(file: string, text: string): Promise<void> {
-    return writeFile(join(this.dir, file), text);
+  write(file: string, content: string | Uint8Array): Promise<void> {
+    return writeFile(join(this.dir, file), content);
   }
 
   /** Replaces the first `from`, which must be there, and gives the line that it is in. */
@@ -44,6 +44,11 @@ export class TempDeployment {
 
   async append(file: string, text: string): Promise<void> {
     await this.write(file, (await this.read(file)) + text);
+  }
+
+  /** The configuration's folders are there already; others are for files that it names. */
+  async makeFolder(path: string): Promise<void> {
+    await mkdir(join(this.dir, path));
   }
 
   remove(path: string): Promise<void> {

@@ -1,10 +1,12 @@
 /** A real DnsServer on a loopback address and a free port, and small clients for it. */
 import { createSocket } from 'node:dgram';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { SystemClock } from '../../src/base/clock.ts';
-import { silentLog } from '../../src/base/log.ts';
+import { type Log, silentLog } from '../../src/base/log.ts';
 import { prng } from '../../src/base/prng.ts';
 import { DnsServer } from '../../src/dns/server.ts';
+import type { TsigSecret } from '../../src/dns/transfer/signing.ts';
 import type { UdpEngine } from '../../src/dns/udp-shared.ts';
 import type { Config, DnsListen } from '../../src/model/config.ts';
 import type { HostPort } from '../../src/net/ip.ts';
@@ -16,6 +18,9 @@ export interface ServerShape<C extends Config = Config> {
   readonly config?: C;
   readonly dns?: Partial<DnsListen>;
   readonly udp?: UdpEngine;
+  readonly takeOver?: boolean;
+  readonly log?: Log;
+  readonly tsigKeys?: readonly TsigSecret[];
   readonly cookieSecrets?: readonly Uint8Array[];
 }
 
@@ -38,8 +43,10 @@ export async function startServer(shape: ServerShape = {}): Promise<DnsServer> {
     geo: geoOf(config),
     clock: new SystemClock(),
     prng: prng(1),
-    log: silentLog,
+    log: shape.log ?? silentLog,
     udp: shape.udp ?? 'batch',
+    takeOver: shape.takeOver ?? false,
+    tsigKeys: shape.tsigKeys ?? [],
     ...(shape.cookieSecrets && { cookieSecrets: shape.cookieSecrets }),
   });
   server.apply(planOf(config, () => true));
@@ -72,10 +79,29 @@ export function askTcp(
   chunks: readonly Uint8Array[],
   count: number,
 ): Promise<ReadMessage[]> {
+  return askStream(connect({ host: address, port, noDelay: true }), 'connect', chunks, count);
+}
+
+/** The same over TLS; the certificate is not verified. */
+export function askTls(
+  { address, port }: HostPort,
+  chunks: readonly Uint8Array[],
+  count: number,
+): Promise<ReadMessage[]> {
+  const options = { host: address, port, rejectUnauthorized: false, ALPNProtocols: ['dot'] };
+  return askStream(connectTls(options), 'secureConnect', chunks, count);
+}
+
+function askStream(
+  socket: Socket,
+  ready: 'connect' | 'secureConnect',
+  chunks: readonly Uint8Array[],
+  count: number,
+): Promise<ReadMessage[]> {
   return new Promise((resolve, reject) => {
     const answers: ReadMessage[] = [];
     let input = Buffer.alloc(0);
-    const socket = connect({ host: address, port, noDelay: true }, () => void send(0));
+    socket.once(ready, () => void send(0));
     const send = (index: number): void => {
       const chunk = chunks[index];
       if (chunk) socket.write(chunk, () => setImmediate(() => send(index + 1)));

@@ -25,6 +25,8 @@ export async function demo(directory: string, exercise: boolean): Promise<number
       // Events are on the screen; what is logged here is what should not happen.
       log: pinoLog('error', { site: name }, process.stderr),
       token: await tokenOf(site),
+      control: null,
+      predecessor: null,
     });
     await daemon.start();
     return {

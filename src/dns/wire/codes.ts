@@ -56,6 +56,8 @@ export const RCODE = {
   REFUSED: 5,
   /** A name that DNAME makes longer than a name can be (RFC 6672 §2.2). */
   YXDOMAIN: 6,
+  /** Not authoritative (RFC 5936 §2.2.1), or not authorised (RFC 8945 §5.2). */
+  NOTAUTH: 9,
   /** Extended: upper eight bits in the OPT record (RFC 6891 §6.1.3). */
   BADVERS: 16,
   /** RFC 7873 §8. */

@@ -187,7 +187,8 @@ export function encodeMessage(message: Message): Uint8Array {
   return out.written().slice();
 }
 
-function writeRecord(out: Writer, names: NameWriter, record: ResourceRecord): void {
+/** Appends one record; the caller checks `out.failed` and counts it in the header. */
+export function writeRecord(out: Writer, names: NameWriter, record: ResourceRecord): void {
   names.write(record.owner);
   out.u16(record.type);
   out.u16(record.class);

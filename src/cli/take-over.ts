@@ -1,0 +1,73 @@
+/**
+ * A restart that nobody notices: the new process starts beside the old one, and ends it by its API
+ * once it answers DNS itself. The old one gives its API's port back last of all, when its routes are
+ * withdrawn and its share of spilled flows is at rest; so the port is free only when all else is.
+ */
+import type { Status } from '../agent/status.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import type { Config, Site } from '../model/config.ts';
+import { formatHostPort } from '../net/ip.ts';
+import { askAt, NoAgent, type Target } from './api-client.ts';
+import { CommandError } from './command-error.ts';
+
+/** How long the old process may take to end; it ends itself by force before that. */
+const LEAVE_MAX_MS = 10_000;
+const RETRY_MS = 50;
+
+/** A process that does the same site's work. */
+export interface Predecessor {
+  /** Asks it to end. Resolves to the drain that it was under; it may have ended by itself since. */
+  leave(): Promise<Status['drain']>;
+}
+
+/**
+ * Null if nobody listens at the API's address. Throws a CommandError if somebody else than an agent
+ * of the same site does, who is then left in peace.
+ */
+export async function findPredecessor(
+  { deployment }: Config,
+  { name: site, api }: Site,
+  token: string | null,
+  log: Log,
+): Promise<Predecessor | null> {
+  const target: Target = { url: `http://${formatHostPort(api.listen)}`, token };
+  const status = await unlessGone(askAt<Partial<Status>>(target, '/v1/status'));
+  if (!status) return null;
+  if (status.deployment !== deployment || status.site !== site) {
+    const found = status.site ? `${status.deployment}/${status.site}` : 'something else';
+    throw new CommandError(`${target.url} is ${found}, not ${deployment}/${site}: it goes on`);
+  }
+  log.info({ pid: status.pid }, 'taking over from a running daemon');
+  return {
+    leave: async () => {
+      const order = askAt<Pick<Status, 'drain'>>(target, '/v1/leave', { deployment, site });
+      return (await unlessGone(order))?.drain ?? null;
+    },
+  };
+}
+
+async function unlessGone<Answer>(answer: Promise<Answer>): Promise<Answer | null> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof NoAgent) return null;
+    throw error;
+  }
+}
+
+/** Calls `listen` until the address is free, or its error is another one, or it took too long. */
+export async function whenFree(listen: () => Promise<void>, clock: Clock): Promise<void> {
+  const deadline = clock.now() + LEAVE_MAX_MS;
+  for (;;) {
+    try {
+      return await listen();
+    } catch (error) {
+      const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
+      if (code !== 'EADDRINUSE' || clock.now() >= deadline) throw error;
+    }
+    await new Promise<void>((resolve) => {
+      clock.timer(RETRY_MS, resolve);
+    });
+  }
+}

@@ -1,0 +1,300 @@
+/**
+ * The door of zone transfers and of signed requests: it looks at a packet before `respond` does, and
+ * takes what is signed (TSIG, RFC 8945) or asks for a zone (AXFR, RFC 5936; IXFR, RFC 1995). What it
+ * leaves is an ordinary query. One for each thread that answers.
+ *
+ * Must hold: a transfer is made from the zone, the serial and the health of the moment it began; and
+ * nobody gets a zone whom `Zone.transfer` does not name.
+ */
+import type { Clock } from '../../base/clock.ts';
+import { type Address, formatAddress } from '../../net/ip.ts';
+import { UDP_MIN } from '../query.ts';
+import { SerialTable, serialAfter } from '../serials.ts';
+import type { Snapshot } from '../snapshot.ts';
+import { CLASS, OPCODE, RCODE, TYPE } from '../wire/codes.ts';
+import { decodeMessage, MESSAGE_MAX, type Message } from '../wire/message.ts';
+import { lowerName, wireName } from '../wire/name.ts';
+import { Access, type Transfers } from './access.ts';
+import { Frozen } from './frozen.ts';
+import { ImageSource } from './image-source.ts';
+import { emptyMessage, type Reply, soaMessage, zoneMessages } from './messages.ts';
+import { Keyring, rejection, type Signer } from './signing.ts';
+import { type PlainRecord, serialOf, withSerial, type ZoneSource } from './source.ts';
+
+/** Zones that are being sent at once, in this thread; each may hold an old snapshot in memory. */
+const TRANSFERS_MAX = 16;
+
+/** One request for a zone and what became of it, for the log. */
+export interface TransferEvent {
+  readonly zone: string;
+  readonly client: string;
+  readonly key: string | null;
+  /** `current`: the client had the newest serial; `broken-off`: the end was not reached. */
+  readonly outcome: 'sent' | 'current' | 'refused' | 'busy' | 'broken-off';
+  /** The serial that was served; null when nothing was. */
+  readonly serial: number | null;
+  readonly octets: number;
+}
+
+export interface TransferPorts {
+  /** For TSIG: its `wall`. */
+  readonly clock: Pick<Clock, 'wall'>;
+  /** Answers an ordinary query; null: nothing is to be sent. Called only for signed queries. */
+  readonly respond: (packet: Uint8Array, client: Address) => Uint8Array | null;
+  readonly onTransfer?: (event: TransferEvent) => void;
+}
+
+/** The records of a zone, by its index in Config.zones. */
+export function zoneSource({ zones }: Snapshot, zone: number): ZoneSource {
+  return new ImageSource(zones.zones[zone]!.image);
+}
+
+/** One request for a zone that has been read and, if it is signed, verified. */
+interface Request {
+  readonly message: Message;
+  readonly client: Address;
+  readonly key: string | null;
+  readonly signer: Signer | null;
+}
+
+export class TransferServer {
+  readonly #ports: TransferPorts;
+  #snapshot: Snapshot;
+  #keys: Keyring;
+  #access: readonly Access[];
+  /** Zone index by origin, in wire form read as Latin-1. */
+  #zones: ReadonlyMap<string, number>;
+  #active = 0;
+
+  constructor(snapshot: Snapshot, ports: TransferPorts) {
+    this.#ports = ports;
+    this.#snapshot = snapshot;
+    this.#keys = new Keyring(snapshot.transfers.keys);
+    this.#access = accessOf(snapshot.transfers);
+    this.#zones = zonesOf(snapshot.transfers);
+  }
+
+  /** Answers from `snapshot` from the next request on; transfers under way go on with the old. */
+  use(snapshot: Snapshot): void {
+    this.#snapshot = snapshot;
+    this.#keys = new Keyring(snapshot.transfers.keys);
+    this.#access = accessOf(snapshot.transfers);
+    this.#zones = zonesOf(snapshot.transfers);
+  }
+
+  /**
+   * A request over a stream. Null: an ordinary query, for `respond`. The iterator makes one message
+   * of the answer at each step, in about a millisecond; whoever stops before its end calls its
+   * `return`, which frees what the transfer holds.
+   */
+  answer(packet: Uint8Array, client: Address): Iterator<Uint8Array> | null {
+    const opened = this.#open(packet, client, MESSAGE_MAX);
+    if (opened === null || opened instanceof Uint8Array) return opened && once(opened);
+    return this.#transfer(opened);
+  }
+
+  /**
+   * The same for a datagram of which the client takes `size_max` octets at most if it says so by
+   * EDNS. RFC 1995 §2: IXFR gets the SOA alone, which says whether to come by TCP; AXFR is not
+   * defined for UDP (RFC 5936 §4.2).
+   */
+  answerDatagram(packet: Uint8Array, client: Address, size_max: number): Uint8Array | null {
+    const opened = this.#open(packet, client, size_max);
+    if (opened === null || opened instanceof Uint8Array) return opened;
+    const { message, signer } = opened;
+    const answer = this.#datagram({ ...opened, signer: null });
+    return this.#seal(packet, answer, signer, Math.min(size_max, takes(message)));
+  }
+
+  #datagram(request: Request): Uint8Array {
+    const reply = this.#reply(request);
+    const zone = this.#find(request.message);
+    if (zone === undefined) return emptyMessage(reply, RCODE.NOTAUTH);
+    const allowed = this.#access[zone]!.allows(request.client, request.key);
+    if (!allowed || request.message.questions[0]!.type === TYPE.AXFR) {
+      return emptyMessage(reply, RCODE.REFUSED);
+    }
+    return soaMessage(reply, this.#soa(zone));
+  }
+
+  /** The request for a zone in a packet; else its answer, or null for an ordinary query. */
+  #open(packet: Uint8Array, client: Address, size_max: number): Request | Uint8Array | null {
+    const verdict = this.#keys.verify(packet, this.#now_s());
+    if (verdict.kind === 'bad') return verdict.answer;
+    if (verdict.kind === 'unsigned') {
+      const message = readRequest(packet);
+      return message && { message, client, key: null, signer: null };
+    }
+    const { key, signer } = verdict;
+    const message = readRequest(verdict.message);
+    if (message) return { message, client, key, signer };
+    return this.#signed(verdict.message, client, signer, size_max);
+  }
+
+  /** An ordinary query that came signed is answered signed, or the client would not believe it. */
+  #signed(
+    packet: Uint8Array,
+    client: Address,
+    signer: Signer,
+    size_max: number,
+  ): Uint8Array | null {
+    const answer = this.#ports.respond(packet, client);
+    if (!answer) return null;
+    if (size_max === MESSAGE_MAX) return this.#seal(packet, answer, signer, MESSAGE_MAX);
+    const decoded = decodeMessage(packet);
+    const limit = decoded.ok ? takes(decoded.value) : UDP_MIN;
+    return this.#seal(packet, answer, signer, Math.min(size_max, limit));
+  }
+
+  /**
+   * The answer to `packet` as it is sent. RFC 8945 §5.3: if with its signature it is larger than
+   * `limit`, TC and the question alone are signed instead.
+   */
+  #seal(packet: Uint8Array, answer: Uint8Array, signer: Signer | null, limit: number): Uint8Array {
+    let message = answer;
+    if (answer.length + (signer?.octets ?? 0) > limit) {
+      message = rejection(packet, RCODE.NOERROR);
+      message[2] = message[2]! | 0x02;
+    }
+    return signer ? signer.sign(message, this.#now_s()) : message;
+  }
+
+  #transfer(request: Request): Iterator<Uint8Array> {
+    const reply = this.#reply(request);
+    const zone = this.#find(request.message);
+    // RFC 5936 §2.2.1: NOTAUTH for a name that is not the apex of a zone that we serve.
+    if (zone === undefined) return once(emptyMessage(reply, RCODE.NOTAUTH));
+    const snapshot = this.#snapshot;
+    const { origin } = snapshot.transfers.zones[zone]!;
+    if (!this.#access[zone]!.allows(request.client, request.key)) {
+      this.#tell(request, origin, 'refused', null, 0);
+      return once(emptyMessage(reply, RCODE.REFUSED));
+    }
+    const soa = this.#soa(zone);
+    const known = knownSerial(request.message);
+    const serial = serialOf(soa);
+    if (known !== null && (known === serial || serialAfter(known, serial))) {
+      const message = soaMessage(reply, soa);
+      this.#tell(request, origin, 'current', serial, message.length);
+      return once(message);
+    }
+    if (this.#active >= TRANSFERS_MAX) {
+      this.#tell(request, origin, 'busy', null, 0);
+      return once(emptyMessage(reply, RCODE.SERVFAIL));
+    }
+    const frozen = new Frozen(snapshot).records(origin);
+    const records = chain(zoneSource(snapshot, zone).records(), frozen);
+    return this.#counted(request, origin, serial, zoneMessages(reply, soa, records));
+  }
+
+  /** Counts a transfer from its first message to its end, however it ends. */
+  *#counted(
+    request: Request,
+    origin: string,
+    serial: number,
+    messages: Generator<Uint8Array, boolean>,
+  ): Generator<Uint8Array, void> {
+    let octets = 0;
+    let outcome: TransferEvent['outcome'] = 'broken-off';
+    this.#active++;
+    try {
+      let next = messages.next();
+      for (; !next.done; next = messages.next()) {
+        octets += next.value.length;
+        yield next.value;
+      }
+      if (next.value) outcome = 'sent';
+    } finally {
+      this.#active--;
+      this.#tell(request, origin, outcome, serial, octets);
+    }
+  }
+
+  /** As it is served now. The offset is read before anything is frozen; see announcer.ts. */
+  #soa(zone: number): PlainRecord {
+    const { soa } = zoneSource(this.#snapshot, zone);
+    const { serials } = this.#snapshot.transfers;
+    return serials ? withSerial(soa, new SerialTable(serials).served(zone, serialOf(soa))) : soa;
+  }
+
+  #find({ questions }: Message): number | undefined {
+    return this.#zones.get(latin1(lowerName(questions[0]!.name.slice())));
+  }
+
+  #reply({ message, signer }: Request): Reply {
+    return { request: message, signer, now_s: () => this.#now_s() };
+  }
+
+  #now_s(): number {
+    return Math.floor(this.#ports.clock.wall() / 1000);
+  }
+
+  #tell(
+    { client, key }: Request,
+    origin: string,
+    outcome: TransferEvent['outcome'],
+    serial: number | null,
+    octets: number,
+  ): void {
+    const told = formatAddress(client);
+    this.#ports.onTransfer?.({ zone: origin, client: told, key, outcome, serial, octets });
+  }
+}
+
+/** The message if it asks for a zone in a way that a transfer can answer; else null. */
+function readRequest(packet: Uint8Array): Message | null {
+  if (!asksForZone(packet)) return null;
+  const decoded = decodeMessage(packet);
+  if (!decoded.ok) return null;
+  const { questions, edns } = decoded.value;
+  // What remains to be refused, and how, is what `respond` does with any query.
+  if (questions[0]!.class !== CLASS.IN || (edns && edns.version !== 0)) return null;
+  return decoded.value;
+}
+
+/** One question of type AXFR or IXFR; cheap, since every query over a stream is looked at. */
+function asksForZone(packet: Uint8Array): boolean {
+  // QR clear, opcode QUERY, QDCOUNT 1.
+  if (packet.length < 17 || (packet[2]! & 0xf8) !== OPCODE.QUERY << 3) return false;
+  if (packet[4] !== 0 || packet[5] !== 1) return false;
+  let at = 12;
+  while (at < packet.length && packet[at] !== 0) at += packet[at]! + 1;
+  const type = ((packet[at + 1] ?? 0) << 8) | (packet[at + 2] ?? 0);
+  return type === TYPE.AXFR || type === TYPE.IXFR;
+}
+
+/** RFC 1995 §3: the client's serial, in the SOA in the authority section; null: it has none. */
+function knownSerial({ questions, authorities }: Message): number | null {
+  const soa = authorities.find((record) => record.type === TYPE.SOA);
+  if (questions[0]!.type !== TYPE.IXFR || !soa || soa.rdata.length < 22) return null;
+  return serialOf(soa);
+}
+
+/** Octets of a UDP message that the client takes. */
+function takes({ edns }: Message): number {
+  return Math.max(UDP_MIN, edns?.payload ?? 0);
+}
+
+function accessOf({ zones }: Transfers): Access[] {
+  return zones.map(({ transfer }) => new Access(transfer));
+}
+
+function zonesOf({ zones }: Transfers): Map<string, number> {
+  return new Map(zones.map(({ origin }, zone) => [latin1(wireName(origin)), zone]));
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+}
+
+function* once(message: Uint8Array): Generator<Uint8Array, void> {
+  yield message;
+}
+
+function* chain(
+  records: Iterator<PlainRecord>,
+  more: readonly PlainRecord[],
+): Generator<PlainRecord, void> {
+  for (let next = records.next(); !next.done; next = records.next()) yield next.value;
+  yield* more;
+}

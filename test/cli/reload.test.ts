@@ -1,0 +1,71 @@
+/** `isobar reload` and SIGHUP, before a real daemon. */
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import { TYPE } from '../../src/dns/wire/codes.ts';
+import { TempDeployment } from '../support/deployment.ts';
+import { ask } from '../support/dns-client.ts';
+import { eventually } from '../support/eventually.ts';
+import { FraProcess, isobar, type Place, prepareFra } from '../support/isobar.ts';
+import { Backend } from '../support/site.ts';
+
+describe('a running daemon', () => {
+  const backend = new Backend();
+  let health = 0;
+  let copy: TempDeployment;
+  let place: Place;
+  let fra: FraProcess;
+
+  before(async () => {
+    health = await backend.listen('127.67.1.1', 0);
+  });
+  after(() => backend.close());
+  beforeEach(async () => {
+    copy = await TempDeployment.create();
+    place = await prepareFra(copy, health);
+    fra = new FraProcess(place);
+    await fra.ready();
+  });
+  afterEach(async () => {
+    await fra.kill();
+    await copy.destroy();
+  });
+
+  test('isobar reload: what changed is in force when it is told', async () => {
+    const at = ['--site', 'fra', '--config', copy.dir];
+    const nothing = await isobar('reload', ...at);
+    assert.deepEqual([nothing.code, nothing.out], [0, 'nothing has changed\n']);
+    await copy.append('zones/example.com.zone', 'new IN A 192.0.2.77\n');
+    await copy.edit('sites/fra.yaml', 'dns:', 'dns:\n  udp_payload_max: 1400');
+    const { code, out, err } = await isobar('reload', '--api', place.api);
+    assert.deepEqual([code, err], [0, '']);
+    // Perhaps the watcher was quicker than the command; then it says so.
+    assert.match(out, /^ {0,2}zone example\.com: changed$/m);
+    assert.match(out, /^restart needed for: dns\.udp_payload_max$/m);
+    assert.deepEqual(await ask(place.dns, 'new.example.com', TYPE.A, '192.0.2.0'), ['192.0.2.77']);
+  });
+
+  test('isobar reload: every problem with its place, exit code 1, and the old stays', async () => {
+    const zone = await copy.read('zones/example.com.zone');
+    const line = zone.split('\n').length;
+    await copy.append('zones/example.com.zone', 'bad IN A 192.0.2\n');
+    await copy.edit('deployment.yaml', 'hold_down: 2s', 'hold_down: 2');
+    const { code, out, err } = await isobar('reload', '--api', place.api);
+    assert.deepEqual([code, out], [1, '']);
+    assert.match(err, /^deployment\.yaml:\d+:\d+: 2 is not a duration/m);
+    assert.match(err, new RegExp(`^zones/example\\.com\\.zone:${line}:\\d+: `, 'm'));
+    assert.match(err, /^2 problems$/m);
+    const answer = await ask(place.dns, 'www.example.com', TYPE.A, '192.0.2.0');
+    assert.deepEqual(answer, ['127.67.1.1']);
+  });
+
+  test('SIGHUP: the same, told in the log', async () => {
+    await copy.append('zones/example.com.zone', 'new IN A 192.0.2.78\n');
+    fra.signal('SIGHUP');
+    await eventually('it is logged', () => fra.log.includes('"zone example.com: changed"'));
+    assert.deepEqual(await ask(place.dns, 'new.example.com', TYPE.A, '192.0.2.0'), ['192.0.2.78']);
+    await copy.append('zones/example.com.zone', 'bad IN A 192.0.2\n');
+    fra.signal('SIGHUP');
+    await eventually('the refusal is logged', () => fra.log.includes('the old one stays'));
+    assert.equal((await fra.end('SIGTERM')).code, 0);
+  });
+});
