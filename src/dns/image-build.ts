@@ -142,7 +142,7 @@ class ImageBuilder {
       }
       at = next;
     }
-    return (size + 1) & ~1;
+    return size;
   }
 
   #isServed(node: number, at: number): boolean {

@@ -21,7 +21,7 @@ export const ZONE = {
 } as const;
 
 export const NODE = {
-  /** Words up to the next node, a multiple of two. */
+  /** Words up to the next node. */
   SIZE: 0,
   /** Octets of the name, which begins at word `HEAD`: lower-cased wire form. */
   NAME_LENGTH: 1,
