@@ -63,6 +63,8 @@ export class CertificateWatch {
   /** What the files looked like when they were last read. */
   #seen = '';
   #timer: Timer | null = null;
+  /** A look is due soon. */
+  #hinted = false;
   #stopped = false;
 
   /** `onPair` is told of every usable pair from the first on, `onProblem` of every one that is none. */
@@ -83,7 +85,7 @@ export class CertificateWatch {
     // Folders, since a file that is replaced is another one than was watched.
     for (const folder of new Set([this.files.certificate, this.files.key].map(dirname))) {
       try {
-        const watcher = watch(folder, () => this.#after(SETTLE_MS));
+        const watcher = watch(folder, () => this.#onHint());
         watcher.on('error', () => watcher.close());
         this.#watchers.push(watcher);
       } catch {} // no such folder, or no watch left: the poll will do
@@ -97,6 +99,13 @@ export class CertificateWatch {
     for (const watcher of this.#watchers) watcher.close();
   }
 
+  /** A folder in which much goes on must not put the look off again and again. */
+  #onHint(): void {
+    if (this.#hinted) return;
+    this.#hinted = true;
+    this.#after(SETTLE_MS);
+  }
+
   #after(ms: number): void {
     if (this.#stopped) return;
     this.#timer?.cancel();
@@ -104,6 +113,7 @@ export class CertificateWatch {
   }
 
   async #look(): Promise<void> {
+    this.#hinted = false;
     const now = await this.#stamp();
     if (now !== this.#seen) {
       try {
@@ -115,7 +125,7 @@ export class CertificateWatch {
       // Of before the reading, so that a change during it is seen the next time.
       this.#seen = now;
     }
-    this.#after(POLL_MS);
+    if (!this.#hinted) this.#after(POLL_MS);
   }
 
   async #stamp(): Promise<string> {

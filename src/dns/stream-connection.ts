@@ -103,7 +103,10 @@ export class Connection {
   #length = 0;
   /** Output waits for the client. */
   #waiting = false;
+  /** An answer of the handler that is under way. */
   #transfer: Iterator<Uint8Array> | null = null;
+  /** It is a zone transfer, of which there may be few at once. */
+  #counted = false;
   #finishing = false;
   /** The client has sent all it will; its queries are still answered. */
   #halfClosed = false;
@@ -180,13 +183,14 @@ export class Connection {
     const { address } = this.#client;
     const { handler } = answering;
     if (handler && asksHandler(input, from, end)) {
-      const packet = input.slice(from, end);
+      const packet = new Uint8Array(input.subarray(from, end));
       const transfer = isTransfer(packet);
       if (!transfer || answering.transfers < TRANSFERS_MAX) {
         const messages = handler.answer(packet, address);
         if (messages) {
           this.#transfer = messages;
-          answering.transfers++;
+          this.#counted = transfer;
+          if (transfer) answering.transfers++;
           setImmediate(() => this.#pump());
           return true;
         }
@@ -214,7 +218,7 @@ export class Connection {
     const transfer = this.#transfer;
     if (!transfer) return;
     this.#transfer = null;
-    this.#answering.transfers--;
+    if (this.#counted) this.#answering.transfers--;
     transfer.return?.();
   }
 
@@ -261,11 +265,11 @@ export class Connection {
     return this.#input.subarray(0, length);
   }
 
-  /** `rest` is all that is kept of the input: a view would hold on to the whole chunk. */
+  /** `rest` is all that is kept of the input, as a copy: a view would hold on to the whole chunk. */
   #keep(rest: Uint8Array): void {
     const inPlace = rest.buffer === this.#input.buffer && rest.byteOffset === 0;
     if (rest.length === 0) this.#input = NOTHING;
-    else if (!inPlace) this.#input = rest.slice();
+    else if (!inPlace) this.#input = new Uint8Array(rest);
     this.#length = rest.length;
     this.#hold();
   }

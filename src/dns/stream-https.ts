@@ -140,12 +140,19 @@ class Https {
     }
     clients.progress(client);
     const answer = Buffer.from(this.#answer.subarray(0, size));
-    response.writeHead(200, {
+    const headers = {
       'content-type': MEDIA_TYPE,
       'content-length': size,
       'cache-control': `max-age=${freshness_s(answer)}`,
-    });
-    response.end(answer);
+    };
+    if (request.httpVersionMajor === 1) {
+      response.writeHead(200, headers);
+      response.end(answer);
+    } else {
+      // Without the part that speaks like HTTP/1.1, which sends a frame more to end the stream.
+      request.stream.respond(headers);
+      request.stream.end(answer);
+    }
   }
 }
 

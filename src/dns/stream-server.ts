@@ -153,7 +153,10 @@ export class StreamServer {
       tls,
       clock,
       (pair) => this.#usePair(pair, tls.certificate),
-      (problem) => log('warn', { problem }, 'the TLS certificate in use stays'),
+      (problem) => {
+        const then = this.#secure ? 'the TLS certificate in use stays' : 'nobody is served by TLS';
+        log('warn', { problem }, then);
+      },
     );
     await this.#certificate.start();
   }
