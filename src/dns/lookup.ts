@@ -42,6 +42,8 @@ export class Lookup {
   scope = 0;
   /** The answer holds the addresses of a health-aware name. */
   steered = false;
+  /** The sections hold nothing that would be otherwise for the next who asks the same. */
+  repeatable = true;
   /** What the query's own name led to: its node, a wildcard's or a cut; -1: none. And its zone. */
   subject = -1;
   subjectZone = -1;
@@ -99,6 +101,7 @@ export class Lookup {
     this.flags = 0;
     this.scope = 0;
     this.steered = false;
+    this.repeatable = true;
     this.#packet = packet;
     this.#client = client;
     this.#clientAt = clientAt;
@@ -249,6 +252,7 @@ export class Lookup {
 
   /** Returns the number of records written, or -1 if they do not fit. */
   #putSteered(service: number, type: number, owner: number): number {
+    this.repeatable = false;
     const message = this.#message;
     const { ttl_s, answers_max } = this.#snapshot.services[service]!;
     const set = this.#answers.find(service, type === TYPE.A ? 4 : 6, this.#clientRegion());
@@ -329,12 +333,13 @@ export class Lookup {
       }
       record = i === count ? first : record + words[record + RECORD.SIZE]!;
     }
-    if (this.#serials && image.words[rrset + RRSET.TYPE] === TYPE.SOA) this.#raiseSerial();
+    if (this.#serials && words[rrset + RRSET.TYPE] === TYPE.SOA) this.#raiseSerial();
     return count;
   }
 
   /** Which record of an rrset comes first now. */
   #turn(rrset: number, count: number): number {
+    this.repeatable = false;
     const slot = (rrset ^ Math.imul(this.#zone, 0x9e3779b1)) & (TURNS_MAX - 1);
     const turn = this.#turns[slot]!;
     this.#turns[slot] = turn + 1;
@@ -357,7 +362,9 @@ export class Lookup {
 
   /** The SOA just written gets the serial that is served now; see serials.ts. */
   #raiseSerial(): void {
-    if (this.#serials) this.#message.raiseSerial(this.#serials.offset(this.#zone));
+    if (!this.#serials) return;
+    this.repeatable = false;
+    this.#message.raiseSerial(this.#serials.offset(this.#zone));
   }
 
   /** RFC 1034 §4.3.2 step 3b: the delegation's NS, with the glue that it cannot do without. */

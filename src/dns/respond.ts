@@ -79,6 +79,13 @@ const RCODE_COUNTERS = Array.from({ length: RCODE.BADCOOKIE + 1 }, (_, rcode) =>
 });
 
 export class Responder {
+  /**
+   * True if the answer just made came from the query's octets and the snapshot alone: who asks the
+   * same, but for the id, may be given the same; see answer-cache.ts.
+   */
+  repeatable = false;
+  /** Counter slot of its response code. */
+  rcodeSlot = 0;
   readonly #clock: Clock;
   readonly #counts: Float64Array;
   readonly #slot: Readonly<Record<DnsCounter, number>>;
@@ -157,6 +164,7 @@ export class Responder {
     const message = this.#message;
     const lookup = this.#lookup;
     const udp = transport === TRANSPORT.UDP;
+    this.repeatable = false;
     this.#count(this.#slot.queries);
     if (!udp) this.#stream();
     const parsed = query.parse(packet, length);
@@ -180,7 +188,9 @@ export class Responder {
     }
     if (lookup.steered) this.#count(this.#slot.steered);
     if (this.#flags & FLAG.TC) this.#count(this.#slot.truncated);
-    this.#count(this.#rcodeSlots[rcode]!);
+    this.rcodeSlot = this.#rcodeSlots[rcode]!;
+    this.#count(this.rcodeSlot);
+    this.repeatable = this.#isRepeatable();
     const end = query.edns ? this.#putOpt(packet, out, rcode) : message.at;
     return message.finish(query, this.#flags, rcode, end);
   }
@@ -282,6 +292,13 @@ export class Responder {
     const cookies = this.#cookies;
     const start = this.#message.at;
     return this.#opt.put(out, start, this.#query, packet, rcode, scope, cookies, this.#error);
+  }
+
+  /** Not what is for one client, is limited by client, or has more to be counted than its rcode. */
+  #isRepeatable(): boolean {
+    const { options, special } = this.#query;
+    if (special || (options & (ASKS.COOKIE | ASKS.SUBNET)) !== 0) return false;
+    return this.#limiter === null && (this.#flags & FLAG.TC) === 0 && this.#lookup.repeatable;
   }
 
   /**

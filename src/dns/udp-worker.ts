@@ -12,6 +12,7 @@ import { ERRNO, type Libc, loadLibc } from '../net/libc.ts';
 import { errnoError, listenErrorText } from '../net/listen-error.ts';
 import { bindSocket, isWildcard, leaveSharedUdp, sharedUdpSocket } from '../net/shared-socket.ts';
 import { UdpBatch } from '../net/udp-batch.ts';
+import { AnswerCache } from './answer-cache.ts';
 import { UDP_MIN } from './query.ts';
 import { dnsCounters, Responder, TRANSPORT } from './respond.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -50,7 +51,9 @@ const transfers = new TransferServer(start.snapshot, {
   },
 });
 const responseBytes = Math.max(UDP_MIN, start.snapshot.udp_payload_max);
+const queries = counters.slot('queries');
 const unsent = counters.slot('unsent');
+const cache = new AnswerCache();
 let { version } = start;
 const say = (message: FromWorker): void => port.postMessage(message);
 
@@ -61,6 +64,7 @@ function errorText(error: NodeJS.ErrnoException): string {
 function use(snapshot: Snapshot): void {
   responder.use(snapshot);
   transfers.use(snapshot);
+  cache.clear();
 }
 
 /** Puts what transfers say to a query, if anything, in place of the response `out[0…length]`. */
@@ -124,6 +128,32 @@ function answerUntilStopped(batch: UdpBatch): void {
   while (Atomics.load(control, CONTROL.STOP) === 0) answerBatch(batch);
 }
 
+/** Answers packet i of the batch, if it is to be answered. */
+function answerPacket(batch: UdpBatch, i: number): void {
+  const asked = batch.length(i);
+  const again = cache.find(batch.packetWords[i]!, asked, batch.responseWords[i]!);
+  if (again > 0) {
+    counters.slots[queries] = counters.slots[queries]! + 1;
+    counters.slots[cache.tag] = counters.slots[cache.tag]! + 1;
+    batch.queue(i, again);
+    return;
+  }
+  const packet = batch.packets[i]!;
+  const response = batch.responses[i]!;
+  const at = batch.addressAt(i);
+  const family = batch.isIPv4(i) ? 4 : 6;
+  const { UDP } = TRANSPORT;
+  let length = responder.respond(packet, asked, batch.names, at, family, response, UDP);
+  if (length === 0) return;
+  if (responder.special) {
+    const client = batch.names.slice(at, at + (family === 4 ? 4 : 16));
+    length = answerSpecial(packet.subarray(0, asked), client, response, length);
+  }
+  batch.queue(i, length);
+  if (!responder.repeatable) return;
+  cache.keep(batch.packetWords[i]!, asked, batch.responseWords[i]!, length, responder.rcodeSlot);
+}
+
 /** Returns the number of queries that came, or 0. */
 function answerBatch(batch: UdpBatch): number {
   const received = batch.receive();
@@ -133,24 +163,8 @@ function answerBatch(batch: UdpBatch): number {
     if (received === -ERRNO.EAGAIN || received === -ERRNO.EINTR) return 0;
     throw new Error(errorText(errnoError(-received)));
   }
-  for (let i = 0; i < received; i++) {
-    let length = responder.respond(
-      batch.packets[i]!,
-      batch.length(i),
-      batch.names,
-      batch.addressAt(i),
-      batch.isIPv4(i) ? 4 : 6,
-      batch.responses[i]!,
-      TRANSPORT.UDP,
-    );
-    if (length > 0 && responder.special) {
-      const at = batch.addressAt(i);
-      const client = batch.names.slice(at, at + (batch.isIPv4(i) ? 4 : 16));
-      const packet = batch.packets[i]!.subarray(0, batch.length(i));
-      length = answerSpecial(packet, client, batch.responses[i]!, length);
-    }
-    if (length > 0) batch.queue(i, length);
-  }
+  responder.tick();
+  for (let i = 0; i < received; i++) answerPacket(batch, i);
   const lost = batch.flush();
   if (lost > 0) counters.slots[unsent] = counters.slots[unsent]! + lost;
   return received;

@@ -31,6 +31,9 @@ export class UdpBatch {
   /** Packets received, and room for the responses. */
   readonly packets: readonly Uint8Array[];
   readonly responses: readonly Uint8Array[];
+  /** The same memory as 32-bit words in the machine's order. */
+  readonly packetWords: readonly Int32Array[];
+  readonly responseWords: readonly Int32Array[];
   /** Socket addresses of the senders; that of packet i starts at i × `NAME_STRIDE`. */
   readonly names: Uint8Array;
   readonly #libc: Libc;
@@ -44,7 +47,11 @@ export class UdpBatch {
   readonly #outVectors: Uint32Array;
   /** Address of each response's iovec: the lower halves, then the upper. */
   readonly #vectorOf: Uint32Array;
+  /** Which packet's pointers each header for sending holds. */
+  readonly #holds: Int32Array;
   #queued = 0;
+  /** Headers that the last call of the kernel has written to. */
+  #used: number;
 
   /** `controlled`: the socket tells, and is told, the local address of each packet. */
   constructor(
@@ -58,6 +65,8 @@ export class UdpBatch {
     this.#libc = libc;
     this.#fd = fd;
     this.size = size;
+    this.#used = size;
+    this.#holds = Int32Array.from({ length: size }, (_, i) => i);
     this.#controlled = controlled;
     const slots = (bytes: number): { address: number; views: Uint8Array[]; bytes: Uint8Array } => {
       const memory = libc.alloc(size * bytes);
@@ -68,8 +77,8 @@ export class UdpBatch {
     };
     const words = (bytes: Uint8Array): Uint32Array =>
       new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
-    const packets = slots(packet_bytes);
-    const responses = slots(response_bytes);
+    const packets = slots(wholeWords(packet_bytes));
+    const responses = slots(wholeWords(response_bytes));
     const names = slots(NAME_STRIDE);
     const control = slots(CONTROL_MAX);
     const inVectors = slots(IOVEC_WORDS * 4);
@@ -78,6 +87,8 @@ export class UdpBatch {
     const headersOut = slots(HEADER_BYTES);
     this.packets = packets.views;
     this.responses = responses.views;
+    this.packetWords = packets.views.map(signedWords);
+    this.responseWords = responses.views.map(signedWords);
     this.names = names.bytes;
     this.#control = control.bytes;
     this.#in = words(headersIn.bytes);
@@ -88,9 +99,9 @@ export class UdpBatch {
     this.#vectorOf = new Uint32Array(size * 2);
     const inWords = words(inVectors.bytes);
     for (let i = 0; i < size; i++) {
-      put64(inWords, i * IOVEC_WORDS, packets.address + i * packet_bytes);
+      put64(inWords, i * IOVEC_WORDS, packets.address + i * wholeWords(packet_bytes));
       put64(inWords, i * IOVEC_WORDS + 2, packet_bytes);
-      put64(this.#outVectors, i * IOVEC_WORDS, responses.address + i * response_bytes);
+      put64(this.#outVectors, i * IOVEC_WORDS, responses.address + i * wholeWords(response_bytes));
       for (const [header, vectors] of [
         [this.#in, inVectors],
         [this.#out, outVectors],
@@ -112,12 +123,14 @@ export class UdpBatch {
    */
   receive(): number {
     this.#queued = 0;
-    for (let i = 0; i < this.size; i++) {
+    for (let i = 0; i < this.#used; i++) {
       const row = i * HEADER_WORDS;
       this.#in[row + NAME_LENGTH] = SOCKADDR_MAX;
       if (this.#controlled) this.#in[row + CONTROL_LENGTH] = CONTROL_MAX;
     }
-    return this.#libc.recvmmsg(this.#fd, this.#inAddress, this.size, MSG_WAITFORONE);
+    const received = this.#libc.recvmmsg(this.#fd, this.#inAddress, this.size, MSG_WAITFORONE);
+    this.#used = Math.max(0, received);
+    return received;
   }
 
   /** Octets of packet i. One longer than its buffer was cut to it. */
@@ -136,21 +149,29 @@ export class UdpBatch {
 
   /** The first `length` octets of response i shall be sent. */
   queue(i: number, length: number): void {
-    const { size } = this;
     const from = i * HEADER_WORDS;
-    // What is sent must lie side by side, so the next free header takes the pointers of packet i.
-    const to = this.#queued++ * HEADER_WORDS;
-    this.#out[to + NAME] = this.#in[from + NAME]!;
-    this.#out[to + NAME + 1] = this.#in[from + NAME + 1]!;
+    // What is sent must lie side by side: after a packet without an answer the headers move up.
+    const header = this.#queued++;
+    const to = header * HEADER_WORDS;
+    if (this.#holds[header] !== i) this.#hold(header, i);
     this.#out[to + NAME_LENGTH] = this.#in[from + NAME_LENGTH]!;
-    this.#out[to + VECTOR] = this.#vectorOf[i]!;
-    this.#out[to + VECTOR + 1] = this.#vectorOf[size + i]!;
     this.#outVectors[i * IOVEC_WORDS + 2] = length;
     if (!this.#controlled) return;
-    this.#out[to + CONTROL] = this.#in[from + CONTROL]!;
-    this.#out[to + CONTROL + 1] = this.#in[from + CONTROL + 1]!;
     this.#out[to + CONTROL_LENGTH] = this.#in[from + CONTROL_LENGTH]!;
     this.#forgetInterface(i);
+  }
+
+  /** Gives a header for sending the pointers of packet i. */
+  #hold(header: number, i: number): void {
+    this.#holds[header] = i;
+    const to = header * HEADER_WORDS;
+    const from = i * HEADER_WORDS;
+    this.#out[to + NAME] = this.#in[from + NAME]!;
+    this.#out[to + NAME + 1] = this.#in[from + NAME + 1]!;
+    this.#out[to + VECTOR] = this.#vectorOf[i]!;
+    this.#out[to + VECTOR + 1] = this.#vectorOf[this.size + i]!;
+    this.#out[to + CONTROL] = this.#in[from + CONTROL]!;
+    this.#out[to + CONTROL + 1] = this.#in[from + CONTROL + 1]!;
   }
 
   /** The local address shall be kept, the way out is the routing table's to choose. */
@@ -178,6 +199,11 @@ export class UdpBatch {
     return lost;
   }
 }
+
+const wholeWords = (bytes: number): number => (bytes + 3) & ~3;
+
+const signedWords = (bytes: Uint8Array): Int32Array =>
+  new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
 
 function put64(words: Uint32Array, at: number, value: number): void {
   words[at] = value % 0x100000000;

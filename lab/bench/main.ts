@@ -1,0 +1,75 @@
+/**
+ * `npm run bench -- NAME`: measures isobar beside the servers it is to be compared with, in one run on
+ * one machine. Every benchmark prints a table and ends with one line of JSON that holds its figures.
+ */
+import process from 'node:process';
+import { Command, InvalidArgumentError } from 'commander';
+import { benchDns } from './dns.ts';
+import { MIXES } from './dns-mixes.ts';
+import { PEERS } from './dns-servers.ts';
+import { benchLatency } from './latency.ts';
+import { benchReload } from './reload.ts';
+import { benchZones } from './zone-size.ts';
+
+const positive = (text: string): number => {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1)
+    throw new InvalidArgumentError('a whole number from 1');
+  return value;
+};
+
+const oneOf =
+  (known: readonly string[]) =>
+  (text: string): string[] => {
+    const words = text.split(',');
+    const unknown = words.find((word) => !known.includes(word));
+    if (unknown === undefined) return words;
+    throw new InvalidArgumentError(`"${unknown}" is none of ${known.join(', ')}`);
+  };
+
+const program = new Command('npm run bench --').description(
+  'Measures isobar side by side with its peers. Needs lab/setup --bench, and two cores to itself.',
+);
+
+const names = PEERS.map(({ name }) => name);
+
+program
+  .command('dns')
+  .description('answers per second, CPU time per answer, losses and memory of DNS servers')
+  .option('--mix <names>', 'kinds of load, of all', oneOf(Object.keys(MIXES)), Object.keys(MIXES))
+  .option('--server <names>', 'servers, of all that are installed', oneOf(names), names)
+  .option('--rounds <n>', 'rounds, each with every server once', positive, 3)
+  .option('--seconds <n>', 'seconds of load in each round', positive, 4)
+  .option('--workers <n>', 'threads (or processes) that answer UDP, each on a core', positive, 1)
+  .action(benchDns);
+
+program
+  .command('zones')
+  .description('time to load, memory and cost of an answer by the size of the zone')
+  .option('--server <names>', 'servers, of all that are installed', oneOf(names), names)
+  .option('--rounds <n>', 'rounds, each with every server once', positive, 3)
+  .option('--seconds <n>', 'seconds of load in each round', positive, 4)
+  .action(benchZones);
+
+program
+  .command('latency')
+  .description('time to an answer while all servers are under the same load')
+  .option('--server <names>', 'servers, of all that are installed', oneOf(names), names)
+  .option('--rounds <n>', 'rounds, each with every server once', positive, 3)
+  .option('--seconds <n>', 'seconds of load in each round', positive, 5)
+  .action(benchLatency);
+
+program
+  .command('reload')
+  .description('what clients of isobar feel while a large zone is read anew')
+  .option('--records <n>', 'records of the zone', positive, 1_000_000)
+  .option('--rounds <n>', 'reloads', positive, 3)
+  .option('--rate <n>', 'queries per second meanwhile', positive, 30_000)
+  .action(benchReload);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}
