@@ -7,12 +7,19 @@
 
 /** Answers kept at most, a power of two. */
 const SLOTS = 32_768;
-/** A slot: query length, answer length, tag, then the query and the answer; in 32-bit words. */
-const SLOT_WORDS = 64;
+/**
+ * A slot, two lines of the processor's cache: lengths, tag, hash, the query, and of the answer what
+ * the query does not say already; in 32-bit words.
+ */
+const SLOT_WORDS = 32;
+const LENGTHS = 0;
+const TAG = 1;
+const HASH = 2;
 const QUERY_AT = 3;
-/** Longest query that is kept, in octets; the answer must fit in what it leaves of the slot. */
+/** Longest query that is kept, in octets. */
 const QUERY_MAX = 96;
 const HEADER = 12;
+const HEADER_WORDS = HEADER / 4;
 
 /** The id is the first two octets of a message; in a word of memory they come low or high. */
 const LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
@@ -24,84 +31,104 @@ const TAIL_MASKS = LITTLE_ENDIAN
   : Int32Array.of(-1, 0xff000000, 0xffff0000, 0xffffff00);
 
 export class AnswerCache {
-  /** Hash of the query in each slot; 0: empty. */
-  readonly #hashes = new Int32Array(SLOTS);
+  readonly #slots = new Int32Array(SLOTS * SLOT_WORDS);
   /** Hash of the query that last missed in each slot: only its second miss is worth keeping. */
   readonly #missed = new Int32Array(SLOTS);
-  readonly #slots = new Int32Array(SLOTS * SLOT_WORDS);
-  #hash = 0;
+  #touched = 0;
 
   /** What was kept with the last answer that `find` gave. */
   tag = 0;
 
   clear(): void {
-    this.#hashes.fill(0);
     this.#missed.fill(0);
+    for (let row = 0; row < this.#slots.length; row += SLOT_WORDS) this.#slots[row + HASH] = 0;
   }
 
   /**
-   * Writes the answer to the query in `query` (`length` octets) into `out` and returns its length;
-   * 0: there is none. Both are the memory of a message in words of the machine's own order.
+   * The hash of a query, in words of the machine's own order; 0: it is none to keep. Where its answer
+   * may be is touched, so that `find` for a whole batch of queries need not wait for memory each time.
    */
-  find(query: Int32Array, length: number, out: Int32Array): number {
-    this.#hash = 0;
+  hash(query: Int32Array, length: number): number {
     if (length > QUERY_MAX || length < HEADER) return 0;
     const last = (length - 1) >> 2;
-    const first = query[0]! & ~ID_MASK;
     const tail = query[last]! & TAIL_MASKS[length & 3]!;
-    let hash = Math.imul(first ^ length, 0x9e3779b1);
+    let hash = Math.imul((query[0]! & ~ID_MASK) ^ length, 0x9e3779b1);
     for (let i = 1; i < last; i++) hash = Math.imul((hash ^ (hash >>> 15)) + query[i]!, 0x85ebca6b);
     hash = Math.imul((hash ^ (hash >>> 15)) + tail, 0xc2b2ae35);
     hash = (hash ^ (hash >>> 16)) | 1;
-    this.#hash = hash;
-    // Two neighbouring slots will do, so that two queries of one slot do not displace each other.
-    let slot = (hash >>> 1) & (SLOTS - 1);
-    if (this.#hashes[slot] !== hash) slot ^= 1;
-    if (this.#hashes[slot] !== hash) return 0;
+    const row = ((hash >>> 1) & (SLOTS - 1)) * SLOT_WORDS;
+    this.#touched ^= this.#slots[row]! ^ this.#slots[row + (SLOT_WORDS >> 1)]!;
+    return hash;
+  }
+
+  /**
+   * Writes the answer to the query in `query` into `out` and returns its length; 0: there is none.
+   * `hash` is that of the query.
+   */
+  find(hash: number, query: Int32Array, length: number, out: Int32Array): number {
     const slots = this.#slots;
-    const row = slot * SLOT_WORDS;
+    // Two neighbouring slots will do, so that two queries of one slot do not displace each other.
+    let row = ((hash >>> 1) & (SLOTS - 1)) * SLOT_WORDS;
+    if (slots[row + HASH] !== hash) row ^= SLOT_WORDS;
+    if (slots[row + HASH] !== hash || hash === 0) return 0;
+    const lengths = slots[row + LENGTHS]!;
     const key = row + QUERY_AT;
-    if (slots[row] !== length || slots[key] !== first || slots[key + last] !== tail) return 0;
+    const last = (length - 1) >> 2;
+    if ((lengths & 0xff) !== length || slots[key] !== (query[0]! & ~ID_MASK)) return 0;
+    if (slots[key + last] !== (query[last]! & TAIL_MASKS[length & 3]!)) return 0;
     for (let i = 1; i < last; i++) if (slots[key + i] !== query[i]) return 0;
-    const answerLength = slots[row + 1]!;
-    this.tag = slots[row + 2]!;
+    const shared = (lengths >> 8) & 0xff;
+    const answerLength = lengths >>> 16;
+    this.tag = slots[row + TAG]!;
     const answer = key + last + 1;
-    const words = (answerLength + 3) >> 2;
     out[0] = slots[answer]! | (query[0]! & ID_MASK);
-    for (let i = 1; i < words; i++) out[i] = slots[answer + i]!;
+    out[1] = slots[answer + 1]!;
+    out[2] = slots[answer + 2]!;
+    for (let i = HEADER_WORDS; i < shared; i++) out[i] = query[i]!;
+    const words = (answerLength + 3) >> 2;
+    const rest = answer + HEADER_WORDS - shared;
+    for (let i = shared; i < words; i++) out[i] = slots[rest + i]!;
     return answerLength;
   }
 
-  /** Keeps the answer to the query that `find` has just missed, if it was asked before. */
+  /** Keeps the answer to a query that `find` has just missed, if it was asked before. */
   keep(
+    hash: number,
     query: Int32Array,
     length: number,
     answer: Int32Array,
     answerLength: number,
     tag: number,
   ): void {
-    const hash = this.#hash;
-    const last = (length - 1) >> 2;
+    if (hash === 0) return;
     const words = (answerLength + 3) >> 2;
-    if (hash === 0 || QUERY_AT + last + 1 + words > SLOT_WORDS) return;
+    const last = (length - 1) >> 2;
+    // The question is repeated in the answer.
+    let shared = HEADER_WORDS;
+    while (shared < last && shared < words && answer[shared] === query[shared]) shared++;
+    if (QUERY_AT + last + 1 + HEADER_WORDS + words - shared > SLOT_WORDS) return;
     let slot = (hash >>> 1) & (SLOTS - 1);
     // A name that is asked once, of a scan or a flood, displaces nothing.
     if (this.#missed[slot] !== hash) {
       this.#missed[slot] = hash;
       return;
     }
-    if (this.#hashes[slot] !== 0 && this.#hashes[slot ^ 1] === 0) slot ^= 1;
     const slots = this.#slots;
+    if (slots[slot * SLOT_WORDS + HASH] !== 0 && slots[(slot ^ 1) * SLOT_WORDS + HASH] === 0) {
+      slot ^= 1;
+    }
     const row = slot * SLOT_WORDS;
     const key = row + QUERY_AT;
-    slots[row] = length;
-    slots[row + 1] = answerLength;
-    slots[row + 2] = tag;
-    for (let i = 0; i < last; i++) slots[key + i] = query[i]!;
-    slots[key] = slots[key]! & ~ID_MASK;
+    slots[row + LENGTHS] = (answerLength << 16) | (shared << 8) | length;
+    slots[row + TAG] = tag;
+    slots[row + HASH] = hash;
+    slots[key] = query[0]! & ~ID_MASK;
+    for (let i = 1; i < last; i++) slots[key + i] = query[i]!;
     slots[key + last] = query[last]! & TAIL_MASKS[length & 3]!;
-    for (let i = 0; i < words; i++) slots[key + last + 1 + i] = answer[i]!;
-    slots[key + last + 1] = slots[key + last + 1]! & ~ID_MASK;
-    this.#hashes[slot] = hash;
+    const at = key + last + 1;
+    slots[at] = answer[0]! & ~ID_MASK;
+    slots[at + 1] = answer[1]!;
+    slots[at + 2] = answer[2]!;
+    for (let i = shared; i < words; i++) slots[at + HEADER_WORDS - shared + i] = answer[i]!;
   }
 }

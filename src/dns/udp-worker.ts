@@ -21,7 +21,7 @@ import type { UdpPlace } from './udp-shared.ts';
 import { CONTROL, type FromWorker, type ToWorker, type WorkerStart } from './worker-shared.ts';
 
 /** Packets per system call. */
-const BATCH_MAX = 64;
+const BATCH_MAX = 32;
 /** A query is a name and at most a few options; longer ones are cut, and then FORMERR. */
 const QUERY_BYTES_MAX = 1024;
 const RECEIVE_TIMEOUT_MS = 100;
@@ -54,6 +54,8 @@ const responseBytes = Math.max(UDP_MIN, start.snapshot.udp_payload_max);
 const queries = counters.slot('queries');
 const unsent = counters.slot('unsent');
 const cache = new AnswerCache();
+/** Of the queries of a batch; see AnswerCache. */
+const hashes = new Int32Array(BATCH_MAX);
 let { version } = start;
 const say = (message: FromWorker): void => port.postMessage(message);
 
@@ -131,7 +133,8 @@ function answerUntilStopped(batch: UdpBatch): void {
 /** Answers packet i of the batch, if it is to be answered. */
 function answerPacket(batch: UdpBatch, i: number): void {
   const asked = batch.length(i);
-  const again = cache.find(batch.packetWords[i]!, asked, batch.responseWords[i]!);
+  const hash = hashes[i]!;
+  const again = cache.find(hash, batch.packetWords[i]!, asked, batch.responseWords[i]!);
   if (again > 0) {
     counters.slots[queries] = counters.slots[queries]! + 1;
     counters.slots[cache.tag] = counters.slots[cache.tag]! + 1;
@@ -151,7 +154,8 @@ function answerPacket(batch: UdpBatch, i: number): void {
   }
   batch.queue(i, length);
   if (!responder.repeatable) return;
-  cache.keep(batch.packetWords[i]!, asked, batch.responseWords[i]!, length, responder.rcodeSlot);
+  const { rcodeSlot } = responder;
+  cache.keep(hash, batch.packetWords[i]!, asked, batch.responseWords[i]!, length, rcodeSlot);
 }
 
 /** Returns the number of queries that came, or 0. */
@@ -164,6 +168,7 @@ function answerBatch(batch: UdpBatch): number {
     throw new Error(errorText(errnoError(-received)));
   }
   responder.tick();
+  for (let i = 0; i < received; i++) hashes[i] = cache.hash(batch.packetWords[i]!, batch.length(i));
   for (let i = 0; i < received; i++) answerPacket(batch, i);
   const lost = batch.flush();
   if (lost > 0) counters.slots[unsent] = counters.slots[unsent]! + lost;
