@@ -10,6 +10,7 @@ import type { ReloadReport } from '../api/control.ts';
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { configChanges, restartKeys } from '../config/changes.ts';
+import type { LoadOptions } from '../config/load.ts';
 import { formatProblem } from '../config/problem.ts';
 import { configVersion } from '../config/version.ts';
 import { type ConfigWatcher, watchConfig } from '../config/watch.ts';
@@ -22,6 +23,8 @@ const POLL_MS = 5_000;
 export interface FollowOptions {
   /** The deployment's directory. */
   readonly dir: string;
+  /** As for the load that gave the agent's configuration. */
+  readonly load: LoadOptions;
   readonly agent: Pick<Agent, 'config' | 'site' | 'reload' | 'useCookieSecrets' | 'useTsigKeys'>;
   /** What the agent was started with. */
   readonly files: MachineFiles;
@@ -49,7 +52,7 @@ export class Follower {
   #stopped = false;
 
   constructor(options: FollowOptions) {
-    const { dir, agent, clock, files } = options;
+    const { dir, load, agent, clock, files } = options;
     this.#options = options;
     this.#started = agent.config;
     this.#config = agent.config;
@@ -57,7 +60,7 @@ export class Follower {
     this.#watcher = watchConfig(dir, {
       clock,
       current: agent.config,
-      load: { site: agent.site },
+      load,
       onConfig: (config) => {
         this.#problems = [];
         this.#config = config;

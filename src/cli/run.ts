@@ -4,6 +4,7 @@ import { type Clock, SystemClock } from '../base/clock.ts';
 import { type Log, type LogLevel, pinoLog } from '../base/log.ts';
 import { type Prng, systemPrng } from '../base/prng.ts';
 import { configVersion } from '../config/version.ts';
+import { ZoneCache } from '../config/zone/cache.ts';
 import type { Config } from '../model/config.ts';
 import { MemoryHub } from '../share/memory-store.ts';
 import { RedisStore } from '../share/redis-store.ts';
@@ -38,7 +39,9 @@ const STARTING: ReloadReport = {
 
 /** Resolves to the process's exit code once the daemon has stopped. */
 export async function run(options: RunOptions): Promise<number> {
-  const config = await configOf(options.config, { site: options.site });
+  // One cache for the start and all that follows: what has not changed is not read again.
+  const load = { site: options.site, zones: new ZoneCache() };
+  const config = await configOf(options.config, load);
   const site = siteOf(config, options.site);
   const clock = new SystemClock();
   const prng = systemPrng();
@@ -66,7 +69,8 @@ export async function run(options: RunOptions): Promise<number> {
     // An order ends a start that still waits for the first probes, too.
     const started = daemon.start().then(() => true);
     if (await Promise.race([started, orders.ended.then(() => false)])) {
-      follower = new Follower({ dir: options.config, agent: daemon.agent, files, clock, log });
+      const { agent } = daemon;
+      follower = new Follower({ dir: options.config, load, agent, files, clock, log });
       orders.onReload(control.reload);
       log.info({ commit: await configVersion(options.config) }, 'configuration in use');
     }

@@ -21,6 +21,12 @@ const QUERY_MAX = 96;
 const HEADER = 12;
 const HEADER_WORDS = HEADER / 4;
 
+/** Queries after which it is judged whether the cache is worth its while: one hit in WORTH. */
+const WINDOW = 16_384;
+const WORTH = 8;
+/** Queries for which it then rests. */
+const REST = 4 * WINDOW;
+
 /** The id is the first two octets of a message; in a word of memory they come low or high. */
 const LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
 const ID_MASK = LITTLE_ENDIAN ? 0x0000ffff : 0xffff0000 | 0;
@@ -35,6 +41,9 @@ export class AnswerCache {
   /** Hash of the query that last missed in each slot: only its second miss is worth keeping. */
   readonly #missed = new Int32Array(SLOTS);
   #touched = 0;
+  /** Queries looked for, and found, since the last judgement; below 0 the cache rests. */
+  #looked = 0;
+  #found = 0;
 
   /** What was kept with the last answer that `find` gave. */
   tag = 0;
@@ -49,7 +58,8 @@ export class AnswerCache {
    * may be is touched, so that `find` for a whole batch of queries need not wait for memory each time.
    */
   hash(query: Int32Array, length: number): number {
-    if (length > QUERY_MAX || length < HEADER) return 0;
+    if (++this.#looked <= 0 || length > QUERY_MAX || length < HEADER) return 0;
+    if (this.#looked > WINDOW) this.#judge();
     const last = (length - 1) >> 2;
     const tail = query[last]! & TAIL_MASKS[length & 3]!;
     let hash = Math.imul((query[0]! & ~ID_MASK) ^ length, 0x9e3779b1);
@@ -59,6 +69,12 @@ export class AnswerCache {
     const row = ((hash >>> 1) & (SLOTS - 1)) * SLOT_WORDS;
     this.#touched ^= this.#slots[row]! ^ this.#slots[row + (SLOT_WORDS >> 1)]!;
     return hash;
+  }
+
+  /** Where hardly anything is asked twice, looking for it costs more than it saves. */
+  #judge(): void {
+    this.#looked = this.#found * WORTH < WINDOW ? -REST : 0;
+    this.#found = 0;
   }
 
   /**
@@ -79,6 +95,7 @@ export class AnswerCache {
     for (let i = 1; i < last; i++) if (slots[key + i] !== query[i]) return 0;
     const shared = (lengths >> 8) & 0xff;
     const answerLength = lengths >>> 16;
+    this.#found++;
     this.tag = slots[row + TAG]!;
     const answer = key + last + 1;
     out[0] = slots[answer]! | (query[0]! & ID_MASK);

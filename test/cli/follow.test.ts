@@ -64,7 +64,8 @@ async function follow(): Promise<void> {
   assert.ok(config.ok);
   agent = new FakeAgent(config.value);
   const files = await readMachineFiles(config.value, 'fra');
-  follower = new Follower({ dir: demo.dir, agent, files, clock, log });
+  const load = { site: agent.site };
+  follower = new Follower({ dir: demo.dir, load, agent, files, clock, log });
 }
 
 /** Lets the time until the next poll pass, and what it finds be taken over. */
