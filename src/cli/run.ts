@@ -6,8 +6,8 @@ import { type Prng, systemPrng } from '../base/prng.ts';
 import { configVersion } from '../config/version.ts';
 import { ZoneCache } from '../config/zone/cache.ts';
 import type { Config } from '../model/config.ts';
+import { returnFreedMemory } from '../net/malloc.ts';
 import { MemoryHub } from '../share/memory-store.ts';
-import { RedisStore } from '../share/redis-store.ts';
 import type { Store } from '../share/store.ts';
 import { spillDrivers } from '../spill/drivers.ts';
 import { systemHost } from '../spill/host.ts';
@@ -39,6 +39,7 @@ const STARTING: ReloadReport = {
 
 /** Resolves to the process's exit code once the daemon has stopped. */
 export async function run(options: RunOptions): Promise<number> {
+  returnFreedMemory();
   // One cache for the start and all that follows: what has not changed is not read again.
   const load = { site: options.site, zones: new ZoneCache() };
   const config = await configOf(options.config, load);
@@ -53,7 +54,7 @@ export async function run(options: RunOptions): Promise<number> {
   let daemon: Daemon | null = null;
   let follower: Follower | null = null;
   const current = (): Config => daemon?.agent.config ?? config;
-  const store = storeOf(config, site.name, { current, clock, prng, log, password });
+  const store = await storeOf(config, site.name, { current, clock, prng, log, password });
   const notice = (sentence: string): void => log.info({}, sentence);
   const drivers = (now: Config) => spillDrivers(now, site.name, systemHost, notice);
   const orders = new Orders();
@@ -123,7 +124,7 @@ interface StoreParts {
   readonly password: string | null;
 }
 
-function storeOf(config: Config, site: string, parts: StoreParts): Store {
+async function storeOf(config: Config, site: string, parts: StoreParts): Promise<Store> {
   const { current, clock, prng, log, password } = parts;
   if (config.share.kind === 'memory') {
     if (config.sites.length > 1) {
@@ -134,6 +135,7 @@ function storeOf(config: Config, site: string, parts: StoreParts): Store {
     }
     return new MemoryHub().store(site);
   }
+  const { RedisStore } = await import('../share/redis-store.ts');
   return new RedisStore({
     urls: config.share.urls,
     username: config.share.username,

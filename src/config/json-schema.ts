@@ -37,13 +37,16 @@ export interface ConfigSchemas {
   readonly zone: JsonSchema;
 }
 
+let made: ConfigSchemas | undefined;
+
 /** One schema for each kind of file, as an editor takes it. */
 export function jsonSchema(): ConfigSchemas {
-  return {
+  made ??= {
     deployment: convert(deploymentSchema, 'isobar deployment.yaml'),
     site: convert(siteSchema, 'isobar sites/NAME.yaml'),
     zone: convert(servicesSchema, 'isobar zones/ZONE.yaml'),
   };
+  return made;
 }
 
 /** A schema's alternatives, itself if it has none. */

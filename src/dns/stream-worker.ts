@@ -1,6 +1,7 @@
 /** Entry of the stream thread. It ends by having nothing left, as every thread here must. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { SystemClock } from '../base/clock.ts';
+import { collectGarbage } from '../base/memory.ts';
 import { loadLibc } from '../net/libc.ts';
 import { dnsCounters, Responder, TCP_MAX, TRANSPORT } from './respond.ts';
 import { StreamServer } from './stream-server.ts';
@@ -59,6 +60,8 @@ port.on('message', (message: ToWorker<StreamPlace> | 'stop') => {
   }
   responder.use(message.snapshot);
   transfers.use(message.snapshot);
+  // As in the UDP workers: nothing else would let go of the zones before.
+  collectGarbage();
   void use(message);
 });
 void use(start);

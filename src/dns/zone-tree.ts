@@ -46,7 +46,10 @@ export class ZoneTree {
   readonly #starts: Int32Array;
   /** Names that no record has, one after the other. */
   readonly #extra: Uint8Array;
-  /** Open addressing: node + 1, or 0. */
+  /**
+   * Open addressing: 0, or node + 1 with the upper bits of its hash where the index has none, so that
+   * another name in the way is seldom looked at.
+   */
   #slots: Int32Array;
   readonly #hash: Column;
   /** Offset of the name in the octets of the records, or beyond them in `#extra`. */
@@ -176,9 +179,11 @@ export class ZoneTree {
     const length = key.length - start;
     const mask = this.#slots.length - 1;
     for (let slot = slotOf(hash, mask); ; slot = (slot + 1) & mask) {
-      const node = this.#slots[slot]! - 1;
-      if (node < 0) return -1;
-      if (this.#hash.values[node] !== hash || this.#nameLength.values[node] !== length) continue;
+      const entry = this.#slots[slot]!;
+      if (entry === 0) return -1;
+      if (((entry ^ hash) & ~mask) !== 0) continue;
+      const node = (entry & mask) - 1;
+      if (this.#nameLength.values[node] !== length) continue;
       const from = this.#nameAt.values[node]!;
       const source = this.#sourceOf(from);
       const name = this.#offsetOf(from);
@@ -225,9 +230,10 @@ export class ZoneTree {
 
   #slot(node: number): void {
     const mask = this.#slots.length - 1;
-    let slot = slotOf(this.#hash.values[node]!, mask);
+    const hash = this.#hash.values[node]!;
+    let slot = slotOf(hash, mask);
     while (this.#slots[slot] !== 0) slot = (slot + 1) & mask;
-    this.#slots[slot] = node + 1;
+    this.#slots[slot] = (hash & ~mask) | (node + 1);
   }
 
   #grow(): void {

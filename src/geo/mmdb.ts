@@ -3,7 +3,8 @@
  * metadata and decodes the data; only the tree's records are read here. A broken file gives an
  * error value: nothing in it may throw past this file or make a walk endless.
  */
-import { type CountryResponse, Reader } from 'maxmind';
+import { createRequire } from 'node:module';
+import type * as Maxmind from 'maxmind';
 import { err, ok, type Result } from '../base/result.ts';
 
 export interface SearchTree {
@@ -15,7 +16,7 @@ export interface SearchTree {
   /** The child record of `node` for the next address bit. */
   child(node: number, bit: 0 | 1): number;
   /** The country data of an address in the tree; null if there is none. Throws if it is broken. */
-  country(address: string): CountryResponse | null;
+  country(address: string): Maxmind.CountryResponse | null;
 }
 
 /** Stands in where no database is configured: everything is empty. */
@@ -50,12 +51,15 @@ function recordReader(tree: Uint8Array, bits: number): SearchTree['child'] | nul
   return null;
 }
 
+/** Loaded by the first database only: most of the time it takes is of no use where there is none. */
+const maxmind = (): typeof Maxmind => createRequire(import.meta.url)('maxmind') as typeof Maxmind;
+
 /** Opens a database; the error says in words what is wrong with the file. */
 export function openTree(bytes: Uint8Array): Result<SearchTree, string> {
-  let reader: Reader<CountryResponse>;
+  let reader: Maxmind.Reader<Maxmind.CountryResponse>;
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   try {
-    reader = new Reader<CountryResponse>(file);
+    reader = new (maxmind().Reader)<Maxmind.CountryResponse>(file);
   } catch (error) {
     return err(`not a MaxMind database: ${(error as Error).message}`);
   }

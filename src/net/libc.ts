@@ -40,6 +40,8 @@ export interface Libc {
   /** `vector` is the address of `count` mmsghdr structures. */
   recvmmsg(fd: number, vector: number, count: number, flags: number): number;
   sendmmsg(fd: number, vector: number, count: number, flags: number): number;
+  /** See mallopt(3); does nothing where the C library is not glibc. */
+  mallopt(parameter: number, value: number): void;
 }
 
 interface Koffi {
@@ -73,6 +75,7 @@ function bindCalls(): Libc | null {
   const close = library.func('int close(int)');
   const recvmmsg = library.func('int recvmmsg(int, uintptr_t, unsigned int, int, void *)');
   const sendmmsg = library.func('int sendmmsg(int, uintptr_t, unsigned int, int)');
+  const mallopt = optional(() => library.func('int mallopt(int, int)'));
   const checked = (result: number): number => (result < 0 ? -koffi.errno() : result);
   return {
     alloc: (size) => {
@@ -89,7 +92,19 @@ function bindCalls(): Libc | null {
     close: (fd) => checked(close(fd)),
     recvmmsg: (fd, vector, count, flags) => checked(recvmmsg(fd, vector, count, flags, null)),
     sendmmsg: (fd, vector, count, flags) => checked(sendmmsg(fd, vector, count, flags)),
+    mallopt: (parameter, value) => {
+      mallopt?.(parameter, value);
+    },
   };
+}
+
+/** A function that not every C library has; null where it is missing. */
+function optional<T>(bind: () => T): T | null {
+  try {
+    return bind();
+  } catch {
+    return null;
+  }
 }
 
 /** The sockaddr_in or sockaddr_in6 of an address and port. */
