@@ -61,7 +61,7 @@ export class Lookup {
   readonly #targets = new Targets();
   readonly #turns = new Uint16Array(TURNS_MAX);
   readonly #subnet = new Uint8Array(16);
-  /** The rrset put into the answer section last. */
+  /** The rrset of this zone put into the answer section last, or -1. */
   #answered = -1;
   #packet: Uint8Array = new Uint8Array(0);
   #client: Uint8Array = new Uint8Array(0);
@@ -118,7 +118,6 @@ export class Lookup {
     this.#key = this.#query.key;
     this.#owner = HEADER;
     this.#zone = -1;
-    this.#answered = -1;
     this.#targets.begin();
     for (let first = true; ; first = false) {
       locate(zones, this.#key, this.#query.type === TYPE.DS, place);
@@ -148,6 +147,7 @@ export class Lookup {
   #enterZone(zone: number): void {
     if (zone === this.#zone) return;
     this.#zone = zone;
+    this.#answered = -1; // an rrset of another zone may have the same index
     this.#served = this.#snapshot.zones.zones[zone]!;
     this.#apex = this.#tail(this.#served.image.words[ZONE.APEX_LENGTH]!);
   }
@@ -176,10 +176,7 @@ export class Lookup {
     }
     if (type === TYPE.ANY) return this.#any(node, service);
     const rrset = findRrset(image, node, type);
-    if (rrset >= 0) {
-      this.#answerWith(rrset, this.#owner);
-      return NAME.DONE;
-    }
+    if (rrset >= 0) return this.#end(node, rrset);
     const alias = findRrset(image, node, TYPE.CNAME);
     return alias < 0 ? NAME.NODATA : this.#follow(alias);
   }
@@ -190,7 +187,14 @@ export class Lookup {
     if (service >= 0 && this.#steered(service, TYPE.A) === NAME.DONE) return NAME.DONE;
     if (service >= 0 && this.#steered(service, TYPE.AAAA) === NAME.DONE) return NAME.DONE;
     if (image.words[node + NODE.RRSETS] === 0) return NAME.NODATA;
-    this.#answerWith(rrsetsOf(image, node), this.#owner);
+    return this.#end(node, rrsetsOf(image, node));
+  }
+
+  /** The rrset that was asked for; a DNAME that led to its own owner is in the answer already. */
+  #end(node: number, rrset: number): number {
+    const isDname = this.#served.image.words[rrset + RRSET.TYPE] === TYPE.DNAME;
+    const ledHere = this.#owner !== HEADER && this.#chain.hasDname(this.#zone, node);
+    if (!isDname || !ledHere) this.#answerWith(rrset, this.#owner);
     return NAME.DONE;
   }
 

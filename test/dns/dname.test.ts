@@ -25,6 +25,7 @@ const { raw } = openDoor(
       'twice DNAME d',
       'self DNAME self',
       'grow DNAME x.grow',
+      'shrink.x DNAME x',
       '*.wild DNAME t',
       'c CNAME X.d',
       'again CNAME y.t',
@@ -158,6 +159,16 @@ test('a DNAME that serves twice is in the answer once', () => {
     'x.d.example.com. 100 CNAME x.t.example.com.',
     'x.t.example.com. 300 A 192.0.2.10',
   ]);
+});
+
+test('a DNAME that leads to its own owner is in the answer once when it is asked for, too', () => {
+  for (const type of [TYPE.DNAME, TYPE.ANY]) {
+    assert.deepEqual(ask('shrink.shrink.x.example.com', type).lines, [
+      'shrink.x.example.com. 300 DNAME x.example.com.',
+      'shrink.shrink.x.example.com. 300 CNAME shrink.x.example.com.',
+    ]);
+  }
+  assert.equal(ask('shrink.shrink.x.example.com', TYPE.TXT).authorities.length, 1);
 });
 
 test('a wildcard is no DNAME for what lies below the names that it makes (RFC 6672 §3.3)', () => {
