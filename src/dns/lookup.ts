@@ -337,7 +337,7 @@ export class Lookup {
       }
       record = i === count ? first : record + words[record + RECORD.SIZE]!;
     }
-    if (this.#serials && words[rrset + RRSET.TYPE] === TYPE.SOA) this.#raiseSerial();
+    if (words[rrset + RRSET.TYPE] === TYPE.SOA) this.#raiseSerial();
     return count;
   }
 
@@ -366,9 +366,10 @@ export class Lookup {
 
   /** The SOA just written gets the serial that is served now; see serials.ts. */
   #raiseSerial(): void {
-    if (!this.#serials) return;
+    const offset = this.#serials ? this.#serials.offset(this.#zone) : 0;
+    if (offset === 0) return; // for as long as this snapshot lasts
     this.repeatable = false;
-    this.#message.raiseSerial(this.#serials.offset(this.#zone));
+    this.#message.raiseSerial(offset);
   }
 
   /** RFC 1034 §4.3.2 step 3b: the delegation's NS, with the glue that it cannot do without. */
