@@ -50,11 +50,12 @@ const config = configOf(
     ]),
     zoneOf('still.test', [
       'one A 192.0.2.1',
-      'two A 192.0.2.1',
-      'two A 192.0.2.2',
+      'three A 192.0.2.1',
+      'three A 192.0.2.2',
+      'three A 192.0.2.4',
       ...MANY,
       'mx MX 5 one',
-      'mxtwo MX 5 two',
+      'mxthree MX 5 three',
       'to CNAME app.live.test.',
       'tostill CNAME one',
       'gone CNAME gone.live.test.',
@@ -75,13 +76,13 @@ const TYPES = [TYPE.A, TYPE.AAAA, TYPE.ANY, TYPE.NS, TYPE.SOA, TYPE.CNAME, TYPE.
 const OTHER_TYPES = [TYPE.SRV, TYPE.HTTPS, TYPE.TXT, TYPE.DS];
 
 function namesOf({ zones }: Config): string[] {
-  const own = ['', 'app', 'none', 'picked', 'mx', 'mxnone', 'mxtwo', 'srv', 'svc', 'svc0', 'own'];
+  const own = ['', 'app', 'none', 'picked', 'mx', 'mxnone', 'mxthree', 'srv', 'svc', 'svc0', 'own'];
   const more = ['to', 'tonone', 'tostill', 'gone', 'd', 'x.d', 'app.d', 'none.d', 'cut', 'x.cut'];
   const last = [
     'cuts',
     'x.cuts',
     'one',
-    'two',
+    'three',
     'many',
     'plain',
     'x.any',
