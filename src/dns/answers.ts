@@ -8,8 +8,8 @@ import { parseAddress } from '../net/ip.ts';
 import { HealthTable } from './health-table.ts';
 import type { Snapshot } from './snapshot.ts';
 
-/** Sets kept at once, a power of two; two that fall on one slot displace each other. */
-const ANSWER_SETS_MAX = 4096;
+/** Sets kept at once, a power of two; beyond it two that fall on one slot displace each other. */
+const ANSWER_SETS_MAX = 65_536;
 
 export interface AnswerSet {
   readonly key: number;
@@ -27,13 +27,15 @@ export interface AnswerSet {
 export class Answers {
   readonly #snapshot: Snapshot;
   readonly #health: HealthTable;
-  readonly #sets = new Array<AnswerSet | null>(ANSWER_SETS_MAX).fill(null);
+  /** By key, modulo its length. */
+  readonly #sets: (AnswerSet | null)[];
   readonly #eligible: (endpoint: number) => boolean;
   #random: number;
 
   /** `seed` starts the generator that picks by weight. */
   constructor(snapshot: Snapshot, seed: number) {
     this.#snapshot = snapshot;
+    this.#sets = new Array<AnswerSet | null>(slotsFor(snapshot)).fill(null);
     this.#health = new HealthTable(snapshot.health);
     this.#eligible = (endpoint) => this.#health.eligible(endpoint);
     this.#random = seed | 1; // xorshift never leaves zero
@@ -43,26 +45,34 @@ export class Answers {
     const version = this.#health.version();
     const classes = this.#snapshot.regions.length;
     const key = (service * 2 + (family === 4 ? 0 : 1)) * classes + region;
-    const slot = key & (ANSWER_SETS_MAX - 1);
+    const slot = key & (this.#sets.length - 1);
     const known = this.#sets[slot];
     if (known && known.key === key && known.version === version) return known;
     const made = this.#compile(key, version, service, family, region);
+    // To begin anew each time would favour the first address of a name that is seldom asked for.
+    if (known && made.count > 0) {
+      made.next = (known.key === key ? known.next : this.#draw()) % made.count;
+    }
     this.#sets[slot] = made;
     return made;
   }
 
   /** The index of an address, each as likely as its weight says. */
   pick(sums: Int32Array): number {
+    const point = this.#draw() % sums[sums.length - 1]!;
+    let index = 0;
+    while (sums[index]! <= point) index++;
+    return index;
+  }
+
+  /** 31 random bits: a number that is a small integer to V8 as well, so it is not allocated. */
+  #draw(): number {
     let x = this.#random;
     x ^= x << 13;
     x ^= x >>> 17;
     x ^= x << 5;
     this.#random = x;
-    // 31 bits: a number that is a small integer to V8 as well, so it is not allocated.
-    const point = (x >>> 1) % sums[sums.length - 1]!;
-    let index = 0;
-    while (sums[index]! <= point) index++;
-    return index;
+    return x >>> 1;
   }
 
   #compile(
@@ -98,4 +108,11 @@ export class Answers {
       next: 0,
     };
   }
+}
+
+function slotsFor({ services, regions }: Snapshot): number {
+  const wanted = services.length * 2 * regions.length;
+  let slots = 1;
+  while (slots < wanted && slots < ANSWER_SETS_MAX) slots *= 2;
+  return slots;
 }

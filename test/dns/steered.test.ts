@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { withZones } from '../support/config.ts';
 import { openDoor, planOf, zoneConfig } from '../support/dns-zone.ts';
 
 const A = 1;
@@ -30,6 +31,30 @@ test('the order of addresses turns from answer to answer', () => {
   const { ask } = openDoor();
   const first = (): string => ask('www.example.com', A).answers[0]!.text;
   assert.deepEqual([first(), first(), first()], ['127.1.1.1', '127.1.1.2', '127.1.1.1']);
+});
+
+test('a change of health elsewhere does not begin the order anew', () => {
+  const { ask, health } = openDoor();
+  const seen = [true, false, true, false].map((all) => {
+    health.apply(planOf(config, (id) => all || !id.startsWith('sin')));
+    return ask('www.example.com', A).answers[0]!.text;
+  });
+  assert.deepEqual(seen, ['127.1.1.1', '127.1.1.2', '127.1.1.1', '127.1.1.2']);
+});
+
+test('names whose sets displace each other have all their addresses in turn, too', () => {
+  // One more than 65,536 sets can be kept of: the last one falls on the place of the first.
+  const services = Array.from({ length: 10_923 }, (_, i) => ({
+    ...config.services[0]!,
+    name: `s${i}.example.com`,
+  }));
+  const { ask } = openDoor(withZones({ ...config, services }, config.zones));
+  const seen = new Set<string>();
+  for (let i = 0; i < 100; i++) {
+    seen.add(ask('s0.example.com', A).answers[0]!.text);
+    ask('s10922.example.com', AAAA, { client: '198.51.100.7' });
+  }
+  assert.equal(seen.size, 2);
 });
 
 test('answers_max bounds an answer, and every address still gets its turn', () => {
