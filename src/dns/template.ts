@@ -81,6 +81,7 @@ export class Template {
   /** AliasMode, priority 0, has no such target: "." says that there is no service. */
   #serveOwner(): void {
     this.ownHost = this.bytes[RECORD_HEADER] !== 0 || this.bytes[RECORD_HEADER + 1] !== 0;
+    this.host = false;
     this.nameAt = 0;
   }
 

@@ -126,10 +126,17 @@ export class ZoneTree {
   /** Where in `order` the rrset of `type` at `node` starts, or -1. */
   rrset(node: number, type: number): number {
     const end = this.from(node + 1);
-    for (let at = this.from(node); at < end; at++) {
-      if (this.records.type[this.order[at]!] === type) return at;
+    let low = this.from(node);
+    for (let high = end; low < high; ) {
+      const middle = (low + high) >> 1;
+      if (this.#typeAt(middle) < type) low = middle + 1;
+      else high = middle;
     }
-    return -1;
+    return low < end && this.#typeAt(low) === type ? low : -1;
+  }
+
+  #typeAt(at: number): number {
+    return this.records.type[this.order[at]!]!;
   }
 
   /** Writes the name of `node` to `out` from `at`. */

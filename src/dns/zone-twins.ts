@@ -19,11 +19,15 @@ export function twinsOf(tree: ZoneTree): ReadonlyMap<number, number> {
   return finder.twins;
 }
 
+/** A power of two, as all sizes are. */
+const SIZE_MIN = 16;
+
 class TwinFinder {
   readonly twins = new Map<number, number>();
   readonly #tree: ZoneTree;
-  /** Open addressing: place in `order` + 1, or 0. */
-  #slots = new Int32Array(16);
+  /** Open addressing: place in `order` + 1, or 0. For one rrset only the first `#size` are used. */
+  #slots = new Int32Array(SIZE_MIN);
+  #size = SIZE_MIN;
 
   constructor(tree: ZoneTree) {
     this.#tree = tree;
@@ -31,15 +35,15 @@ class TwinFinder {
 
   /** Within the rrset at `order[from…to]`. */
   search(from: number, to: number): void {
-    let size = this.#slots.length;
-    while (size < (to - from) * 2) size *= 2;
-    if (size > this.#slots.length) this.#slots = new Int32Array(size);
-    else this.#slots.fill(0);
+    this.#size = SIZE_MIN;
+    while (this.#size < (to - from) * 2) this.#size *= 2;
+    if (this.#size > this.#slots.length) this.#slots = new Int32Array(this.#size);
+    else this.#slots.fill(0, 0, this.#size);
     for (let at = from; at < to; at++) this.#put(at);
   }
 
   #put(at: number): void {
-    const mask = this.#slots.length - 1;
+    const mask = this.#size - 1;
     let slot = this.#hash(at) & mask;
     for (; this.#slots[slot] !== 0; slot = (slot + 1) & mask) {
       const first = this.#slots[slot]! - 1;

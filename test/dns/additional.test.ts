@@ -82,6 +82,12 @@ test('aliases of services that lead back to themselves end', () => {
   assert.deepEqual(added('own.example.com', TYPE.HTTPS), ['own.example.com. 300 A 192.0.2.85']);
 });
 
+test('"." as the target of an alias is not the root, whose addresses nobody wants', () => {
+  const root = doorTo(zoneOf('', ['@ A 192.0.2.1', 'x HTTPS 0 .', 'm MX 0 .']));
+  assert.deepEqual(show(root('x', TYPE.HTTPS).additionals), []);
+  assert.deepEqual(show(root('m', TYPE.MX).additionals), ['. 300 A 192.0.2.1']);
+});
+
 test('addresses that a wildcard has for a target are added under the target’s name', () => {
   assert.deepEqual(added('mw.example.com', TYPE.MX).sort(), [
     'a.w.example.com. 300 A 192.0.2.86',
