@@ -139,7 +139,7 @@ export class Lookup {
       if (outcome === NAME.TOO_LONG) return RCODE.YXDOMAIN;
       if (outcome === NAME.DONE) break;
     }
-    this.#addAddresses(-1);
+    this.#addAddresses();
     return RCODE.NOERROR;
   }
 
@@ -382,30 +382,44 @@ export class Lookup {
       return RCODE.NOERROR;
     }
     this.#message.authority = written;
-    this.#addAddresses(cut);
+    this.#addGlue(cut);
     return RCODE.NOERROR;
   }
 
   /**
-   * Additional data: addresses of the names that NS, MX, SRV, SVCB and HTTPS records point at, and
-   * what an alias of a service leads to (RFC 9460 §4.1), as far as they fit. In a referral, in-domain
-   * glue that does not fit sets TC (RFC 9471 §3.1).
+   * RFC 9471 §3.1: glue of the name servers within the delegated domain must be complete, else TC. So
+   * that of others (§3.2) only gets the room that is left.
    */
-  #addAddresses(cut: number): void {
-    const { image } = this.#served;
+  #addGlue(cut: number): void {
+    const { words } = this.#served.image;
+    const { count, nodes } = this.#targets;
+    for (let i = 0; i < count; i++) {
+      const within = words[nodes[i]! + NODE.CUT] === cut;
+      if (within && !this.#addTarget(i)) this.flags |= FLAG.TC;
+    }
+    for (let i = 0; i < count; i++) {
+      if (words[nodes[i]! + NODE.CUT] !== cut) this.#addTarget(i);
+    }
+  }
+
+  /**
+   * Additional data: addresses of the names that NS, MX, SRV, SVCB and HTTPS records point at, and
+   * what an alias of a service leads to (RFC 9460 §4.1), as far as they fit.
+   */
+  #addAddresses(): void {
     const targets = this.#targets;
     // Records that are added here may add targets.
     targets.adding = true;
-    for (let i = 0; i < targets.count; i++) {
-      const node = targets.nodes[i]!;
-      const owner = targets.names[i]!;
-      const fits =
-        this.#addAddress(node, TYPE.A, owner) && this.#addAddress(node, TYPE.AAAA, owner);
-      if (fits && targets.types[i] !== 0) this.#addRrset(node, targets.types[i]!, owner);
-      if (fits) continue;
-      const below = image.words[node + NODE.CUT]!;
-      if (cut >= 0 && below === cut) this.flags |= FLAG.TC;
-    }
+    for (let i = 0; i < targets.count; i++) this.#addTarget(i);
+  }
+
+  /** False if something of it does not fit. */
+  #addTarget(i: number): boolean {
+    const { nodes, names, types } = this.#targets;
+    const node = nodes[i]!;
+    const owner = names[i]!;
+    const fits = this.#addAddress(node, TYPE.A, owner) && this.#addAddress(node, TYPE.AAAA, owner);
+    return fits && (types[i] === 0 || this.#addRrset(node, types[i]!, owner));
   }
 
   #addAddress(node: number, type: number, owner: number): boolean {

@@ -117,6 +117,29 @@ test('an answer has no authority section', () => {
   }
 });
 
+test('glue that must be there comes before glue that may be (RFC 9471)', () => {
+  const numbers = [1, 2, 3, 4, 5];
+  const config = configOf([
+    zoneOf('example.com', [
+      ...numbers.flatMap((i) => [`cut NS ns${i}.beside`, `cut NS ns${i}.cut`]),
+      ...['beside', 'cut'].flatMap((where) =>
+        numbers.flatMap((i) => [
+          `ns${i}.${where} A 192.0.2.${i}`,
+          `ns${i}.${where} AAAA 2001:db8::${i}`,
+        ]),
+      ),
+    ]),
+  ]);
+  const query = buildQuery({ name: 'x.cut.example.com', type: TYPE.A });
+  const { raw } = openDoor(config);
+  // In whatever order the name servers are.
+  for (let turn = 0; turn < 2 * numbers.length; turn++) {
+    const { tc, additionals } = decode(raw(query)!);
+    const within = show(additionals).filter((line) => line.includes('.cut.example.com.'));
+    assert.deepEqual([tc, within.length], [false, 2 * numbers.length]);
+  }
+});
+
 test('a referral over TCP has the glue of as many name servers as there are', () => {
   const numbers = Array.from({ length: 1200 }, (_, i) => i);
   const large = doorTo(
