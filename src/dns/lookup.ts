@@ -89,6 +89,7 @@ export class Lookup {
   }
 
   use(snapshot: Snapshot): void {
+    this.#served = NO_ZONE; // else the image before would be held on to until the next query
     this.#snapshot = snapshot;
     this.#geo = new GeoMap(snapshot.geo);
     this.#answers = new Answers(snapshot, this.#seed);
