@@ -48,11 +48,11 @@ export class Lookup {
   subject = -1;
   subjectZone = -1;
 
-  #snapshot: Snapshot;
-  #geo: GeoMap;
-  #answers: Answers;
+  #snapshot!: Snapshot;
+  #geo!: GeoMap;
+  #answers!: Answers;
   /** Null while no zone's serial rises but by its file; see serials.ts. */
-  #serials: SerialTable | null;
+  #serials: SerialTable | null = null;
   readonly #seed: number;
   readonly #query: Query;
   readonly #message: Message;
@@ -75,19 +75,18 @@ export class Lookup {
   #owner = HEADER;
   #apex = 0;
 
-  /** `query` and `message` are read and written by every answer; `seed` is for weighted picks. */
-  constructor(snapshot: Snapshot, seed: number, query: Query, message: Message) {
-    this.#snapshot = snapshot;
+  /**
+   * `query` and `message` are read and written by every answer; `seed` is for weighted picks. Before
+   * the first answer comes `use`.
+   */
+  constructor(seed: number, query: Query, message: Message) {
     this.#seed = seed;
     this.#query = query;
     this.#message = message;
     this.#key = query.key;
-    this.#geo = new GeoMap(snapshot.geo);
-    this.#answers = new Answers(snapshot, seed);
-    const { serials } = snapshot.transfers;
-    this.#serials = serials && new SerialTable(serials);
   }
 
+  /** Answers from `snapshot` from the next query on. */
   use(snapshot: Snapshot): void {
     this.#served = NO_ZONE; // else the image before would be held on to until the next query
     this.#snapshot = snapshot;

@@ -121,7 +121,7 @@ export class Responder {
     const slots = DNS_COUNTERS.map((name) => [name, counters.slot(name)] as const);
     this.#slot = Object.fromEntries(slots) as Record<DnsCounter, number>;
     this.#rcodeSlots = RCODE_COUNTERS.map((name) => counters.slot(name));
-    this.#lookup = new Lookup(snapshot, seed, this.#query, this.#message);
+    this.#lookup = new Lookup(seed, this.#query, this.#message);
     this.use(snapshot);
   }
 
