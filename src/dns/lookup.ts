@@ -3,9 +3,9 @@
  * machine over what a name can be (image.ts): there, absent, delegated, an alias, outside. In steady
  * state it allocates nothing and throws nothing.
  */
-import { GeoMap, regionOf, scopeOf } from '../geo/map.ts';
 import { AliasChain } from './alias-chain.ts';
 import { Answers } from './answers.ts';
+import { ClientRegion } from './client-region.ts';
 import {
   aliasTargetOf,
   findRrset,
@@ -38,8 +38,6 @@ const NAME = { DONE: 0, NODATA: 1, ALIAS: 2, TOO_LONG: 3 } as const;
 export class Lookup {
   /** Of the header: AA and TC. */
   flags = 0;
-  /** Scope prefix length for a query with a client subnet (RFC 7871 §7.2.1). */
-  scope = 0;
   /** The answer holds the addresses of a health-aware name. */
   steered = false;
   /** The sections hold nothing that would be otherwise for the next who asks the same. */
@@ -49,7 +47,6 @@ export class Lookup {
   subjectZone = -1;
 
   #snapshot!: Snapshot;
-  #geo!: GeoMap;
   #answers!: Answers;
   /** Null while no zone's serial rises but by its file; see serials.ts. */
   #serials: SerialTable | null = null;
@@ -60,14 +57,9 @@ export class Lookup {
   readonly #chain = new AliasChain();
   readonly #targets = new Targets();
   readonly #turns = new Uint16Array(TURNS_MAX);
-  readonly #subnet = new Uint8Array(16);
+  readonly #region: ClientRegion;
   /** The rrset of this zone put into the answer section last, or -1. */
   #answered = -1;
-  #packet: Uint8Array = new Uint8Array(0);
-  #client: Uint8Array = new Uint8Array(0);
-  #clientAt = 0;
-  #clientFamily: 4 | 6 = 4;
-  #region = -1;
   /** The name being answered: its key, its zone, and where it and the zone's apex are written. */
   #key: NameKey;
   #zone = -1;
@@ -83,6 +75,7 @@ export class Lookup {
     this.#seed = seed;
     this.#query = query;
     this.#message = message;
+    this.#region = new ClientRegion(query);
     this.#key = query.key;
   }
 
@@ -90,23 +83,23 @@ export class Lookup {
   use(snapshot: Snapshot): void {
     this.#served = NO_ZONE; // else the image before would be held on to until the next query
     this.#snapshot = snapshot;
-    this.#geo = new GeoMap(snapshot.geo);
+    this.#region.use(snapshot.geo);
     this.#answers = new Answers(snapshot, this.#seed);
     const { serials } = snapshot.transfers;
     this.#serials = serials && new SerialTable(serials);
   }
 
+  /** Scope prefix length of the answer, for a query with a client subnet (RFC 7871 §7.2.1). */
+  get scope(): number {
+    return this.#region.scope;
+  }
+
   /** Takes the next query, in `packet`, from the client at `client[clientAt…]`. */
   begin(packet: Uint8Array, client: Uint8Array, clientAt: number, family: 4 | 6): void {
     this.flags = 0;
-    this.scope = 0;
     this.steered = false;
     this.repeatable = true;
-    this.#packet = packet;
-    this.#client = client;
-    this.#clientAt = clientAt;
-    this.#clientFamily = family;
-    this.#region = -1;
+    this.#region.begin(packet, client, clientAt, family);
     this.subject = -1;
     this.subjectZone = -1;
   }
@@ -259,7 +252,7 @@ export class Lookup {
     this.repeatable = false;
     const message = this.#message;
     const { ttl_s, answers_max } = this.#snapshot.services[service]!;
-    const set = this.#answers.find(service, type === TYPE.A ? 4 : 6, this.#clientRegion());
+    const set = this.#answers.find(service, type === TYPE.A ? 4 : 6, this.#region.find());
     if (set.count === 0) return 0;
     const size = type === TYPE.A ? 4 : 16;
     const start = message.at;
@@ -274,28 +267,6 @@ export class Lookup {
       index = index + 1 < set.count ? index + 1 : 0;
     }
     return records;
-  }
-
-  /**
-   * The client's region class. RFC 7871 §7.2.1: the client subnet decides where there is one, and the
-   * scope says for whom the answer holds; §7.1.2: with source prefix 0 the client wants no such
-   * steering, so the address that asks decides, as without the option.
-   */
-  #clientRegion(): number {
-    if (this.#region >= 0) return this.#region;
-    const query = this.#query;
-    let placed: number;
-    if (query.subnetAt >= 0 && query.subnetSource > 0) {
-      const octets = (query.subnetSource + 7) >> 3;
-      const subnet = this.#subnet;
-      for (let i = 0; i < 16; i++) subnet[i] = i < octets ? this.#packet[query.subnetAt + i]! : 0;
-      placed = this.#geo.lookup(subnet, 0, query.subnetFamily === 1 ? 4 : 6);
-      this.scope = scopeOf(placed);
-    } else {
-      placed = this.#geo.lookup(this.#client, this.#clientAt, this.#clientFamily);
-    }
-    this.#region = regionOf(placed);
-    return this.#region;
   }
 
   /** Puts an rrset into the answer section, whole or (with TC, RFC 2181 §9) not at all. */
