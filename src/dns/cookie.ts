@@ -1,7 +1,9 @@
 /**
  * Server cookies (RFC 7873) as all servers of one anycast address make them (RFC 9018): a hash of the
  * client's cookie, its address and the time, which only somebody who receives at that address can
- * send back. Nothing here allocates.
+ * send back. Cookies found good are remembered, since a resolver sends the same one for half an hour:
+ * to compare costs a fraction of a hash. What is remembered changes no verdict. Nothing here allocates
+ * but the constructor.
  */
 import { littleEndian, sipHash24, sipKey } from './siphash.ts';
 
@@ -28,13 +30,22 @@ const RENEW_AGE_S = 1800;
 const VERSION = 1;
 /** Words of 4 octets in the option, after two of the client cookie: version and reserved octets … */
 const WORD = { VERSION: 2, TIME: 3, HASH: 4 } as const;
+const INPUT_WORDS = WORD.HASH + 4;
+const HASH_WORDS = 2;
+
+/** Good cookies remembered at most, a power of two: 256 KB for each thread. */
+const REMEMBERED = 4096;
+/** What is remembered of each, one line of the processor's cache: input, hash, words of input. */
+const ROW = { HASH: INPUT_WORDS, INPUT_WORDS: INPUT_WORDS + HASH_WORDS, WORDS: 16 } as const;
 
 export class Cookies {
   readonly #keys: readonly Int32Array[];
   /** What is hashed: the option up to the hash, then the client's address (RFC 9018 §4.4). */
-  readonly #input = new Int32Array(WORD.HASH + 4);
+  readonly #input = new Int32Array(INPUT_WORDS);
   #inputWords = 0;
-  readonly #hash = new Int32Array(2);
+  readonly #hash = new Int32Array(HASH_WORDS);
+  /** Cookies that the first secret made, each in the row that the low half of its hash names. */
+  readonly #good = new Int32Array(REMEMBERED * ROW.WORDS);
 
   /** `secrets` are of 16 octets each: the first makes cookies, all are accepted. */
   constructor(secrets: readonly Uint8Array[]) {
@@ -87,11 +98,37 @@ export class Cookies {
     input[WORD.TIME] = littleEndian(packet, at + 4 * WORD.TIME);
     const low = littleEndian(packet, at + 4 * WORD.HASH);
     const high = littleEndian(packet, at + 4 * WORD.HASH + 4);
+    hash[0] = low;
+    hash[1] = high;
+    if (this.#isRemembered()) return 0;
     for (let key = 0; key < this.#keys.length; key++) {
       sipHash24(this.#keys[key]!, input, this.#inputWords, hash);
-      if (((hash[0]! ^ low) | (hash[1]! ^ high)) === 0) return key;
+      if (((hash[0]! ^ low) | (hash[1]! ^ high)) !== 0) continue;
+      if (key === 0) this.#remember();
+      return key;
     }
     return -1;
+  }
+
+  /** True if the input and hash at hand were found to be a good cookie before. */
+  #isRemembered(): boolean {
+    const good = this.#good;
+    const input = this.#input;
+    const hash = this.#hash;
+    const row = rowOf(hash[0]!);
+    // It holds the words of an address of its own family, so a row never used is nobody's.
+    let differs = good[row + ROW.INPUT_WORDS]! ^ this.#inputWords;
+    for (let word = 0; word < this.#inputWords; word++) differs |= good[row + word]! ^ input[word]!;
+    differs |= (good[row + ROW.HASH]! ^ hash[0]!) | (good[row + ROW.HASH + 1]! ^ hash[1]!);
+    return differs === 0;
+  }
+
+  /** In place of another of its row: nobody can aim there without the secret. */
+  #remember(): void {
+    const row = rowOf(this.#hash[0]!);
+    this.#good.set(this.#input, row);
+    this.#good.set(this.#hash, row + ROW.HASH);
+    this.#good[row + ROW.INPUT_WORDS] = this.#inputWords;
   }
 
   /** Writes the data of the option for the response to the query taken last, at `out[at…]`. */
@@ -100,6 +137,11 @@ export class Cookies {
     put32(out, at + 4 * WORD.HASH, this.#hash[0]!);
     put32(out, at + 4 * WORD.HASH + 4, this.#hash[1]!);
   }
+}
+
+/** Where a cookie is remembered, by its hash, which is as good as random. */
+function rowOf(hash: number): number {
+  return (hash & (REMEMBERED - 1)) * ROW.WORDS;
 }
 
 /** The lowest octet first, as SipHash reads and gives them. */

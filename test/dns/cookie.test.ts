@@ -1,6 +1,7 @@
 /** Server cookies: RFC 9018 appendix A, and what may be sent back when and from where. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { Cookies, PROOF } from '../../src/dns/cookie.ts';
 import { parseAddress } from '../../src/net/ip.ts';
 
@@ -9,7 +10,11 @@ const FIRST = 'e5e973e5a6b2a43f48e7dc849e37bfcf';
 
 /** Sends `cookie` from `client` at `now_s`; gives what it proves and what comes back. */
 function take(secrets: readonly string[], client: string, cookie: string, now_s: number) {
-  const cookies = new Cookies(secrets.map(hex));
+  return takeBy(new Cookies(secrets.map(hex)), client, cookie, now_s);
+}
+
+/** The same of a server that may have seen others before. */
+function takeBy(cookies: Cookies, client: string, cookie: string, now_s: number) {
   const data = hex(cookie);
   const packet = Uint8Array.from([0xff, ...data]);
   const address = parseAddress(client)!;
@@ -84,4 +89,56 @@ test('any octet that differs, another address, version or length: not ours', () 
   }
   assert.equal(take([FIRST], '192.0.2.1', `${back}00`, now_s).proof, PROOF.BAD);
   assert.equal(take([FIRST], '192.0.2.1', back.slice(0, 32), now_s).proof, PROOF.BAD);
+});
+
+test('what a server saw before changes nothing, whoever sends whatever, however late', () => {
+  const secrets = [FIRST, '445536bcd2513298075a5d379663c962'];
+  const clients = ['192.0.2.1', '192.0.2.2', '2001:db8::1', '2001:db8::2', '192.0.2.1'];
+  const start_s = 1559731985;
+  const step = fc.record({
+    client: fc.nat(clients.length - 1),
+    sends: fc.constantFrom('new', 'last', 'last', 'last', 'another', 'spoilt', 'old secret'),
+    octet: fc.nat(23),
+    later_s: fc.constantFrom(0, 0, 1, 600, 1799, 3600, -200),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+      const cookies = new Cookies(secrets.map(hex));
+      const last = clients.map((_, i) => `0102030405060${i}08`);
+      let now_s = start_s;
+      for (const { client, sends, octet, later_s } of steps) {
+        now_s += later_s;
+        const from = clients[client]!;
+        const sender = sends === 'another' ? octet % clients.length : client;
+        let sent = sends === 'new' ? last[client]!.slice(0, 16) : last[sender]!;
+        if (sends === 'old secret') sent = take([secrets[1]!], from, sent.slice(0, 16), now_s).back;
+        if (sends === 'spoilt') {
+          const octets = hex(sent);
+          octets[octet % octets.length]! ^= 1;
+          sent = Buffer.from(octets).toString('hex');
+        }
+        const answer = takeBy(cookies, from, sent, now_s);
+        assert.deepEqual(answer, take(secrets, from, sent, now_s));
+        last[client] = answer.back;
+      }
+    }),
+  );
+});
+
+test('more clients than are remembered are all known, and none is taken for another', () => {
+  const cookies = new Cookies([hex(FIRST)]);
+  const now_s = 1559731985;
+  const address = (i: number): string => `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`;
+  const own = (i: number): string => i.toString(16).padStart(16, '0');
+  const made = Array.from(
+    { length: 10_000 },
+    (_, i) => takeBy(cookies, address(i), own(i), now_s).back,
+  );
+  for (let round = 0; round < 2; round++) {
+    for (const [i, cookie] of made.entries()) {
+      const answer = takeBy(cookies, address(i), cookie, now_s + 60);
+      assert.deepEqual(answer, { proof: PROOF.GOOD, back: cookie });
+      assert.equal(takeBy(cookies, address(i + 1), cookie, now_s + 60).proof, PROOF.BAD);
+    }
+  }
 });
