@@ -27,7 +27,7 @@ export class UdpPool {
 
   /**
    * Makes it `workers` threads on each of `addresses` and none elsewhere. Resolves when all of them
-   * have bound their sockets and answer; rejects if one cannot, which then is given up.
+   * have bound their sockets and answer; rejects if some cannot, which then are given up.
    */
   async listen(addresses: readonly HostPort[], workers: number): Promise<void> {
     const each = this.engine === 'batch' ? workers : 1;
@@ -47,22 +47,18 @@ export class UdpPool {
         added.push(member);
       }
     }
-    // The new ones answer before the old ones leave: on one address no query finds nobody.
-    try {
-      await this.#pool.ready(added);
-    } catch (error) {
-      const failed = added.filter((member) => member.error !== null);
-      for (const [key, members] of this.#members) {
-        this.#members.set(
-          key,
-          members.filter((member) => !failed.includes(member)),
-        );
-      }
-      gone.push(...failed);
-      throw error;
-    } finally {
-      await Promise.all(gone.map((member) => this.#pool.remove(member)));
+    // The new ones answer before the old ones leave: on one address no query finds nobody. Each is
+    // waited for, since one that never bound and stayed would fail every later reload.
+    const bound = await Promise.allSettled(added.map((member) => this.#pool.ready([member])));
+    const failed = new Set(added.filter((_, i) => bound[i]!.status === 'rejected'));
+    for (const [key, members] of this.#members) {
+      const left = members.filter((member) => !failed.has(member));
+      if (left.length > 0) this.#members.set(key, left);
+      else this.#members.delete(key);
     }
+    await Promise.all([...gone, ...failed].map((member) => this.#pool.remove(member)));
+    const failure = bound.find((result) => result.status === 'rejected');
+    if (failure) throw failure.reason;
   }
 
   #place(listen: HostPort): Place {
