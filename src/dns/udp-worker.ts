@@ -41,12 +41,15 @@ const control = new Int32Array(start.control);
 const counters = dnsCounters(start.counters);
 const clock = new SystemClock();
 const responder = new Responder(start.snapshot, start.seed, counters, clock);
+/** Answers a signed query without its signature. `responder` has counted and limited it already. */
+const inner = new Responder(unlimited(start.snapshot), start.seed, dnsCounters(), clock);
 const transfers = new TransferServer(start.snapshot, {
   clock,
   respond: (packet, client) => {
     const family = client.length === 4 ? 4 : 6;
     const out = new Uint8Array(responseBytes);
-    const size = responder.respond(packet, packet.length, client, 0, family, out, TRANSPORT.UDP);
+    inner.tick();
+    const size = inner.respond(packet, packet.length, client, 0, family, out, TRANSPORT.UDP);
     return size === 0 ? null : out.subarray(0, size);
   },
 });
@@ -63,8 +66,13 @@ function errorText(error: NodeJS.ErrnoException): string {
   return `UDP ${formatHostPort(listen)}: ${listenErrorText(error)}`;
 }
 
+function unlimited(snapshot: Snapshot): Snapshot {
+  return { ...snapshot, policy: { ...snapshot.policy, rate_limit: null } };
+}
+
 function use(snapshot: Snapshot): void {
   responder.use(snapshot);
+  inner.use(unlimited(snapshot));
   transfers.use(snapshot);
   cache.clear();
 }
