@@ -37,6 +37,7 @@ export const DNS_COUNTERS = [
   'nxdomain',
   'notimp',
   'refused',
+  'yxdomain',
   'badvers',
   'badcookie',
   'cookies',

@@ -11,7 +11,7 @@ import { openDoor } from '../support/dns-zone.ts';
 const LONG = Array.from({ length: 3 }, () => 'a'.repeat(60)).join('.');
 const numbers = Array.from({ length: 20 }, (_, i) => i);
 
-const { raw } = openDoor(
+const { raw, counters } = openDoor(
   configOf([
     zoneOf('example.com', [
       'd 100 DNAME t',
@@ -182,6 +182,7 @@ test('a wildcard is no DNAME for what lies below the names that it makes (RFC 66
 test('a name that gets too long is YXDOMAIN, with the DNAME (RFC 6672 §2.2)', () => {
   const answer = ask(`${'b'.repeat(60)}.long.example.com`);
   assert.equal(answer.rcode, RCODE.YXDOMAIN);
+  assert.equal(counters.get('yxdomain'), 1);
   assert.equal(answer.lines.length, 1);
   assert.ok(answer.aa);
   assert.equal(ask('b.long.example.com').rcode, RCODE.NXDOMAIN);
