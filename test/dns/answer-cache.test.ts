@@ -101,3 +101,61 @@ test('nothing is kept over a clear', () => {
   cache.clear();
   assert.equal(ask(cache, query, query), null);
 });
+
+/** Of 30 octets, different for each number. */
+function numbered(number: number): Uint8Array {
+  const query = new Uint8Array(30);
+  new DataView(query.buffer).setUint32(13, number);
+  return query;
+}
+
+test('what is asked once, of a flood or a scan, displaces nothing', () => {
+  const cache = new AnswerCache();
+  const own = Array.from({ length: 2000 }, (_, i) => numbered(i));
+  for (let i = 0; i < 2; i++) for (const query of own) ask(cache, query, query);
+  const kept = own.filter((query) => ask(cache, query, query) !== null);
+  assert.ok(kept.length > 1800, `${kept.length} of 2000 kept`);
+  for (let i = 0; i < 9000; i++) ask(cache, numbered(1e6 + i), numbered(1e6 + i));
+  for (const query of kept) assert.deepEqual(ask(cache, query, query), query);
+});
+
+test('a flood of what is asked twice costs others their places, and never gives a wrong answer', () => {
+  const cache = new AnswerCache();
+  for (let i = 0; i < 60_000; i++) {
+    const query = numbered(i >> 1);
+    const answer = ask(cache, query, query);
+    if (answer) assert.deepEqual(answer, query);
+    const known = numbered(1e6 + (i % 100));
+    const again = ask(cache, known, known);
+    if (again) assert.deepEqual(again, known);
+  }
+});
+
+test('it rests where hardly anything is asked again, and looks anew after a while', () => {
+  const cache = new AnswerCache();
+  const often = numbered(1);
+  const isKnown = (): boolean => ask(cache, often, often) !== null;
+  let next = 1e6;
+  const scan = (count: number): void => {
+    for (let i = 0; i < count; i++) ask(cache, numbered(next++), often);
+  };
+  isKnown();
+  isKnown();
+  assert.ok(isKnown());
+  scan(16_384);
+  assert.ok(!isKnown(), 'it rests');
+  scan(60_000);
+  assert.ok(!isKnown(), 'it still rests');
+  scan(6_000);
+  assert.ok(isKnown(), 'it is back, with what it knew');
+});
+
+test('it goes on where one query in four is asked again, beside a scan', () => {
+  const cache = new AnswerCache();
+  const often = numbered(1);
+  for (let i = 0; i < 2; i++) ask(cache, often, often);
+  for (let i = 0; i < 100_000; i++) {
+    if (i % 4 === 0) assert.notEqual(ask(cache, often, often), null, `query ${i}`);
+    else ask(cache, numbered(1e6 + i), often);
+  }
+});
