@@ -194,6 +194,7 @@ export class Query {
         this.options |= ASKS.NSID; // its data, of which there should be none, is ignored (RFC 5001 §2.1)
         return true;
       case OPTION.KEEPALIVE:
+        // RFC 7828 §3.2.1 forbids clients a timeout, but names no error for servers to answer with.
         this.options |= ASKS.KEEPALIVE;
         return true;
       case OPTION.PADDING:

@@ -134,8 +134,10 @@ test('NSID tells the identity, when it is asked for and there is one (RFC 5001)'
 test('keepalive is answered on connections, in units of 100 ms, and ignored over UDP (RFC 7828)', () => {
   const { ask } = openDoor(undefined, { dns: { tcp_idle_ms: 30_000 } });
   const asks = { edns: { options: [[KEEPALIVE, []] as const] } };
+  const tells = { edns: { options: [[KEEPALIVE, [0, 9]] as const] } };
   for (const transport of [TRANSPORT.TCP, TRANSPORT.ENCRYPTED]) {
     assert.deepEqual(optionsOf(ask(name, A, { ...asks, transport })).get(KEEPALIVE), [1, 44]);
+    assert.deepEqual(optionsOf(ask(name, A, { ...tells, transport })).get(KEEPALIVE), [1, 44]);
     assert.equal(optionsOf(ask(name, A, { edns: {}, transport })).size, 0);
   }
   assert.equal(optionsOf(ask(name, A, asks)).size, 0);
