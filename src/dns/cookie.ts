@@ -5,7 +5,7 @@
  * to compare costs a fraction of a hash. What is remembered changes no verdict. Nothing here allocates
  * but the constructor.
  */
-import { littleEndian, sipHash24, sipKey } from './siphash.ts';
+import { readWords, sipHash24, sipKey } from './siphash.ts';
 
 /** Octets of a client cookie and of a cookie option with our server cookie (RFC 9018 §4). */
 export const CLIENT_COOKIE = 8;
@@ -67,19 +67,17 @@ export class Cookies {
   ): number {
     const input = this.#input;
     const addressWords = family === 4 ? 1 : 4;
-    for (let word = 0; word < addressWords; word++) {
-      input[WORD.HASH + word] = littleEndian(client, clientAt + 4 * word);
-    }
     this.#inputWords = WORD.HASH + addressWords;
-    input[0] = littleEndian(packet, at);
-    input[1] = littleEndian(packet, at + 4);
-    let proof: number = PROOF.CLIENT;
-    if (length > CLIENT_COOKIE) {
-      const age_s = (now_s - swap32(littleEndian(packet, at + 4 * WORD.TIME))) | 0; // RFC 1982
-      const key = this.#verify(packet, at, length, age_s);
+    readWords(input, WORD.HASH, client, clientAt, addressWords);
+    // Reserved octets are hashed as the maker left them (RFC 9018 §4.2).
+    readWords(input, 0, packet, at, length === COOKIE_OPTION ? WORD.HASH : WORD.VERSION);
+    let proof: number = length === CLIENT_COOKIE ? PROOF.CLIENT : PROOF.BAD;
+    if (length === COOKIE_OPTION && packet[at + 4 * WORD.VERSION] === VERSION) {
+      const age_s = (now_s - swap32(input[WORD.TIME]!)) | 0; // RFC 1982
+      const key = this.#verify(packet, at, age_s);
       // Kept while it is young; renewed before it is too old, or when its secret goes.
       if (key === 0 && age_s < RENEW_AGE_S) return PROOF.GOOD;
-      proof = key < 0 ? PROOF.BAD : PROOF.GOOD;
+      if (key >= 0) proof = PROOF.GOOD;
     }
     input[WORD.VERSION] = VERSION; // its reserved octets are zero
     input[WORD.TIME] = swap32(now_s);
@@ -88,21 +86,15 @@ export class Cookies {
   }
 
   /** The index of the secret that made the server cookie, or -1. Its hash is then in #hash. */
-  #verify(packet: Uint8Array, at: number, length: number, age_s: number): number {
-    if (length !== COOKIE_OPTION || packet[at + 4 * WORD.VERSION] !== VERSION) return -1;
+  #verify(packet: Uint8Array, at: number, age_s: number): number {
     if (age_s > AGE_MAX_S || age_s < -AHEAD_MAX_S) return -1;
-    const input = this.#input;
     const hash = this.#hash;
-    // The reserved octets are as the maker left them (RFC 9018 §4.2).
-    input[WORD.VERSION] = littleEndian(packet, at + 4 * WORD.VERSION);
-    input[WORD.TIME] = littleEndian(packet, at + 4 * WORD.TIME);
-    const low = littleEndian(packet, at + 4 * WORD.HASH);
-    const high = littleEndian(packet, at + 4 * WORD.HASH + 4);
-    hash[0] = low;
-    hash[1] = high;
+    readWords(hash, 0, packet, at + 4 * WORD.HASH, HASH_WORDS);
     if (this.#isRemembered()) return 0;
+    const low = hash[0]!;
+    const high = hash[1]!;
     for (let key = 0; key < this.#keys.length; key++) {
-      sipHash24(this.#keys[key]!, input, this.#inputWords, hash);
+      sipHash24(this.#keys[key]!, this.#input, this.#inputWords, hash);
       if (((hash[0]! ^ low) | (hash[1]! ^ high)) !== 0) continue;
       if (key === 0) this.#remember();
       return key;
@@ -133,9 +125,8 @@ export class Cookies {
 
   /** Writes the data of the option for the response to the query taken last, at `out[at…]`. */
   put(out: Uint8Array, at: number): void {
-    for (let word = 0; word < WORD.HASH; word++) put32(out, at + 4 * word, this.#input[word]!);
-    put32(out, at + 4 * WORD.HASH, this.#hash[0]!);
-    put32(out, at + 4 * WORD.HASH + 4, this.#hash[1]!);
+    writeWords(out, at, this.#input, WORD.HASH);
+    writeWords(out, at + 4 * WORD.HASH, this.#hash, HASH_WORDS);
   }
 }
 
@@ -144,12 +135,15 @@ function rowOf(hash: number): number {
   return (hash & (REMEMBERED - 1)) * ROW.WORDS;
 }
 
-/** The lowest octet first, as SipHash reads and gives them. */
-function put32(to: Uint8Array, at: number, value: number): void {
-  to[at] = value;
-  to[at + 1] = value >>> 8;
-  to[at + 2] = value >>> 16;
-  to[at + 3] = value >>> 24;
+/** The lowest octet first, as SipHash gives them. */
+function writeWords(to: Uint8Array, start: number, words: Int32Array, count: number): void {
+  for (let word = 0, at = start; word < count; word++, at += 4) {
+    const value = words[word]!;
+    to[at] = value;
+    to[at + 1] = value >>> 8;
+    to[at + 2] = value >>> 16;
+    to[at + 3] = value >>> 24;
+  }
 }
 
 /** To the order of octets on the wire, or back. */

@@ -5,7 +5,9 @@
 
 /** A key of 16 octets as four little-endian words. */
 export function sipKey(octets: Uint8Array): Int32Array {
-  return Int32Array.from([0, 4, 8, 12], (at) => littleEndian(octets, at));
+  const key = new Int32Array(4);
+  readWords(key, 0, octets, 0, key.length);
+  return key;
 }
 
 /**
@@ -90,7 +92,16 @@ function carry(a: number, b: number, sum: number): number {
   return ((a & b) | ((a | b) & ~sum)) >>> 31;
 }
 
-/** The word at `octets[at…]`, its lowest octet first. */
-export function littleEndian(octets: Uint8Array, at: number): number {
-  return octets[at]! | (octets[at + 1]! << 8) | (octets[at + 2]! << 16) | (octets[at + 3]! << 24);
+/** `count` words from `octets[start…]`, the lowest octet of each first, into `to[toStart…]`. */
+export function readWords(
+  to: Int32Array,
+  toStart: number,
+  octets: Uint8Array,
+  start: number,
+  count: number,
+): void {
+  for (let word = toStart, at = start; word < toStart + count; word++, at += 4) {
+    to[word] =
+      octets[at]! | (octets[at + 1]! << 8) | (octets[at + 2]! << 16) | (octets[at + 3]! << 24);
+  }
 }
