@@ -108,7 +108,7 @@ export class Cookies {
     const input = this.#input;
     const hash = this.#hash;
     const row = rowOf(hash[0]!);
-    // It holds the words of an address of its own family, so a row never used is nobody's.
+    // A row never used has no words of input, so it is nobody's.
     let differs = good[row + ROW.INPUT_WORDS]! ^ this.#inputWords;
     for (let word = 0; word < this.#inputWords; word++) differs |= good[row + word]! ^ input[word]!;
     differs |= (good[row + ROW.HASH]! ^ hash[0]!) | (good[row + ROW.HASH + 1]! ^ hash[1]!);
