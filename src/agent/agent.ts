@@ -9,13 +9,10 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import { Listeners } from '../base/listeners.ts';
 import type { Log } from '../base/log.ts';
-import type { Prng } from '../base/prng.ts';
-import { Speaker } from '../bgp/speaker.ts';
 import type { KeyWithSecret } from '../config/tsig-keys.ts';
 import { decide } from '../decide/decide.ts';
-import { DnsServer } from '../dns/server.ts';
 import type { GeoMap } from '../geo/map.ts';
-import type { Config, Site } from '../model/config.ts';
+import type { Config } from '../model/config.ts';
 import type { EventKind, SiteEvent } from '../model/event.ts';
 import type { Plan, Reason } from '../model/plan.ts';
 import type { World } from '../model/world.ts';
@@ -24,32 +21,17 @@ import { LoadMeter } from '../observe/load-meter.ts';
 import { Observer } from '../observe/observer.ts';
 import type { Store } from '../share/store.ts';
 import { WorldView } from '../share/world-view.ts';
-import { SpillController } from '../spill/controller.ts';
-import type { SpillDrivers } from '../spill/drivers.ts';
 import type { FlowCounts } from '../spill/port.ts';
-import { sameSpill, siteOf } from './config-parts.ts';
-import { act, contain } from './contain.ts';
+import { type ActorOptions, Actors } from './actors.ts';
+import { siteOf } from './config-parts.ts';
+import { contain } from './contain.ts';
 import { planChanges } from './events.ts';
 import { Reporter } from './reporter.ts';
 import { buildStatus, type Status } from './status.ts';
 
-export interface AgentOptions {
-  readonly config: Config;
-  /** Name of the site that this agent runs. */
-  readonly site: string;
-  readonly geo: GeoMap;
+/** `site` is the one that this agent runs. */
+export interface AgentOptions extends ActorOptions {
   readonly store: Store;
-  /** The data plane of spill for a configuration; throws a sentence when it cannot be laid out. */
-  readonly drivers: (config: Config) => SpillDrivers;
-  /** For server cookies (RFC 9018), at least one; without them, one that nobody knows. */
-  readonly cookieSecrets?: readonly Uint8Array[];
-  /** The keys of the configuration with their secrets; by default none. */
-  readonly tsigKeys?: readonly KeyWithSecret[];
-  /** True: DNS starts beside another process that serves the same addresses, until that stops. */
-  readonly takeOver?: boolean;
-  readonly clock: Clock;
-  readonly prng: Prng;
-  readonly log: Log;
   readonly version: string;
 }
 
@@ -65,15 +47,13 @@ export class Agent {
   readonly #store: Store;
   readonly #observer: Observer;
   readonly #view: WorldView;
-  readonly #dns: DnsServer;
+  readonly #actors: Actors;
   readonly #reporter: Reporter;
   readonly #startedAt: number;
   readonly #unsubscribe: (() => void)[] = [];
   #config: Config;
   #geo: GeoMap;
   #meter: LoadMeter | null = null;
-  #speaker: Speaker | null = null;
-  #spill: SpillController;
   #plan: Plan | null = null;
   #world: World | null = null;
   #tick: Timer | null = null;
@@ -101,10 +81,11 @@ export class Agent {
     const sites = (): string[] => this.#config.sites.map(({ name }) => name);
     this.#view = new WorldView({ self: site, sites, store, clock, log });
     this.#reporter = new Reporter({ site, store, clock, log });
-    const { cookieSecrets, tsigKeys = [], takeOver = false } = options;
-    const secrets = { ...(cookieSecrets && { cookieSecrets }), tsigKeys };
-    this.#dns = new DnsServer({ config, site, geo, clock, prng, log, takeOver, ...secrets });
-    this.#spill = this.#newSpill(config);
+    this.#actors = new Actors(options, {
+      wanted: () => this.#running,
+      onEvent: ({ kind, subject, text, reason }) => this.#event(kind, subject, text, reason),
+      onCounts: (flows) => this.#measure(flows),
+    });
   }
 
   get config(): Config {
@@ -117,7 +98,7 @@ export class Agent {
 
   /** Where DNS is answered, with the real ports where the configuration says 0. */
   get addresses(): readonly HostPort[] {
-    return this.#dns.addresses;
+    return this.#actors.dns.addresses;
   }
 
   /** The current plan and the world that it was made from; null before the first. */
@@ -155,7 +136,8 @@ export class Agent {
   /**
    * Takes a new configuration over without losing a query, a session or a verdict. Rejects, and
    * changes nothing, when this site is not in it or its spill cannot be laid out. A room that fails
-   * later keeps its old configuration; there is a sentence about each in what this resolves to.
+   * later keeps its old configuration, and an address may be taken: there is a sentence about each
+   * in what this resolves to. The same configuration again tries again.
    */
   reload(config: Config, geo: GeoMap): Promise<readonly string[]> {
     return this.#inTurn(() => this.#reload(config, geo));
@@ -163,12 +145,12 @@ export class Agent {
 
   /** The first of `secrets` makes server cookies from now on, all of them are accepted. */
   useCookieSecrets(secrets: readonly Uint8Array[]): Promise<void> {
-    return this.#inTurn(() => this.#dns.useCookieSecrets(secrets));
+    return this.#inTurn(() => this.#actors.dns.useCookieSecrets(secrets));
   }
 
   /** Zone transfers and notifications are signed with `keys` from now on, and with no others. */
   useTsigKeys(keys: readonly KeyWithSecret[]): Promise<void> {
-    return this.#inTurn(() => this.#dns.useTsigKeys(keys));
+    return this.#inTurn(() => this.#actors.dns.useTsigKeys(keys));
   }
 
   async #start(succeed: () => Promise<void>): Promise<void> {
@@ -181,8 +163,9 @@ export class Agent {
       await succeed();
       this.#inOffice = true;
     };
-    const acts = [() => this.#startSpeaker(), () => this.#spill.start()];
-    const steps = [() => this.#dns.start(), takeOffice, ...acts];
+    const actors = this.#actors;
+    const acts = [() => actors.startBgp(), () => actors.startSpill()];
+    const steps = [() => actors.dns.start(), takeOffice, ...acts];
     this.#subscribe();
     this.#think(false);
     for (const step of steps) if (this.#running) await step();
@@ -202,33 +185,25 @@ export class Agent {
     this.#meter?.stop();
     this.#view.close();
     this.#reporter.close();
-    // Routes first: traffic must have left before the servers that answer it do.
-    await contain(this.#log, 'bgp', () => this.#speaker?.stop(text));
-    await contain(this.#log, 'dns', () => this.#dns.stop());
-    await contain(this.#log, 'spill', () => this.#spill.stop());
+    await this.#actors.stop(text);
     await contain(this.#log, 'share', () => this.#store.close());
     if (started) this.#event('life', this.site, text, null);
   }
 
   async #reload(config: Config, geo: GeoMap): Promise<readonly string[]> {
     if (!this.#running) return [];
-    const site = siteOf(config, this.site);
-    const before = siteOf(this.#config, this.site);
-    const spill = sameSpill(config, this.#config) ? null : this.#newSpill(config);
+    const change = this.#actors.prepare(config, geo);
+    const [load, before] = [config, this.#config].map((one) => siteOf(one, this.site).load);
     this.#config = config;
     this.#geo = geo;
     this.#observer.reconfigure(config);
-    if (JSON.stringify(site.load) !== JSON.stringify(before.load)) this.#startMeter();
+    if (JSON.stringify(load) !== JSON.stringify(before)) this.#startMeter();
     this.#think(false); // a plan's indices belong to its configuration: the old one's is over
-    const kept = await this.#change('dns', () => this.#dns.reload(config, geo));
-    kept.push(...(await this.#change('bgp', () => this.#reloadSpeaker(site))));
-    if (spill) {
-      kept.push(...(await this.#change('spill', () => this.#replaceSpill(spill, site, before))));
-    }
-    if (!this.#running) return kept;
+    const problems = await change();
+    if (!this.#running) return problems;
     this.#think(true);
     this.#event('config', this.site, 'new configuration in use', null);
-    return kept;
+    return problems;
   }
 
   /** Runs `work` after all that was begun before: two changes at once would mix their rooms. */
@@ -236,14 +211,6 @@ export class Agent {
     const done = this.#changed.then(work);
     this.#changed = done.catch(() => {});
     return done;
-  }
-
-  /** A sentence if the room kept what it had, else nothing. */
-  async #change(room: string, work: () => Promise<void>): Promise<string[]> {
-    if (!this.#running || (await contain(this.#log, room, work))) return [];
-    const text = `${room} could not take the new configuration and keeps the old one`;
-    this.#event('config', this.site, text, null);
-    return [text];
   }
 
   /**
@@ -275,9 +242,9 @@ export class Agent {
       connected: this.#store.connected,
       drain: this.#reporter.drainSight(now),
       load_detail: this.#meter?.detail() ?? 'no load meter is configured',
-      neighbors: this.#speaker?.neighbors() ?? [],
-      flows: this.#spill.counts(),
-      counters: this.#dns.counters(),
+      neighbors: this.#actors.neighbors(),
+      flows: this.#actors.flows(),
+      counters: this.#actors.dns.counters(),
     });
   }
 
@@ -295,18 +262,11 @@ export class Agent {
     const before = this.#plan;
     this.#plan = plan;
     this.#world = world;
-    act(this.#log, 'dns', () => this.#dns.apply(plan));
-    act(this.#log, 'bgp', () => this.#speaker?.apply(plan.routes));
-    act(this.#log, 'spill', () => this.#spill.apply(plan.spill));
-    this.#reporter.decided(plan, this.#hasSession(), now);
+    this.#actors.apply(plan);
+    this.#reporter.decided(plan, this.#actors.hasSession(), now);
     if (publish && this.#inOffice) this.#store.publish(this.#reporter.next(sights, now));
     this.#armWake(plan.wake_ms);
     this.#tell(before, plan);
-  }
-
-  /** False while no neighbour hears our routes: whatever the plan says, they are nowhere then. */
-  #hasSession(): boolean {
-    return this.#speaker?.neighbors().some(({ state }) => state === 'Established') ?? true;
   }
 
   #tell(before: Plan | null, plan: Plan): void {
@@ -362,21 +322,6 @@ export class Agent {
     );
   }
 
-  // Making and replacing the rooms.
-
-  #newSpill(config: Config): SpillController {
-    const { drivers, clock, log } = this.#options;
-    return new SpillController({
-      config,
-      site: this.site,
-      ...drivers(config),
-      clock,
-      log,
-      onEvent: (event) => this.#tellEvent(event),
-      onCounts: (flows) => this.#measure(flows),
-    });
-  }
-
   /** Load and flows are read together: a flow's cost is the one by the other. */
   #measure(flows: FlowCounts): void {
     const now = this.#clock.now();
@@ -390,37 +335,6 @@ export class Agent {
     const meter = siteOf(this.#config, this.site).load;
     this.#meter = meter && new LoadMeter({ meter, clock: this.#clock, log: this.#log });
     this.#meter?.start();
-  }
-
-  async #startSpeaker(): Promise<void> {
-    const { bgp } = siteOf(this.#config, this.site);
-    if (!bgp) return;
-    const speaker = new Speaker({
-      bgp,
-      clock: this.#clock,
-      prng: this.#options.prng,
-      log: this.#log,
-      onEvent: ({ neighbor, text }) => this.#event('bgp', `neighbor ${neighbor}`, text, null),
-    });
-    await speaker.start();
-    this.#speaker = speaker;
-    if (this.#plan) speaker.apply(this.#plan.routes);
-  }
-
-  async #reloadSpeaker(site: Site): Promise<void> {
-    if (site.bgp && this.#speaker) return this.#speaker.reload(site.bgp);
-    if (site.bgp) return this.#startSpeaker();
-    const gone = this.#speaker;
-    this.#speaker = null;
-    await gone?.stop('no longer configured');
-  }
-
-  async #replaceSpill(next: SpillController, site: Site, before: Site): Promise<void> {
-    // A site that spills no more leaves nothing of it in the kernel.
-    const stays = site.spill?.driver === before.spill?.driver;
-    await (stays ? this.#spill.stop() : this.#spill.remove());
-    this.#spill = next;
-    await next.start();
   }
 
   #event(kind: EventKind, subject: string, text: string, reason: Reason | null): void {

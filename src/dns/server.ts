@@ -15,6 +15,7 @@ import { type ResponsePolicy, responsePolicy } from './policy.ts';
 import { rateTable } from './rate-limit.ts';
 import { DNS_COUNTERS } from './respond.ts';
 import { makeSnapshot, type Snapshot } from './snapshot.ts';
+import { readCertificate } from './stream-certificate.ts';
 import { StreamPool } from './stream-pool.ts';
 import { Announcer } from './transfer/announcer.ts';
 import { Notifier } from './transfer/notifier.ts';
@@ -136,22 +137,25 @@ export class DnsServer {
 
   /**
    * Swaps zones, services, regions, geo map and what the site's `dns` says of responses. No query is
-   * lost; resolves when every thread answers
-   * from the new ones. Endpoints known before keep their health, new ones wait for the next Plan.
-   * Addresses, workers, limits and certificate become what `config` says; an address that cannot be
-   * had is logged, and the others are served.
+   * lost; resolves when every thread answers from the new ones. Endpoints known before keep their
+   * health, new ones wait for the next Plan. Addresses, workers, limits and certificate become what
+   * `config` says. Resolves to a sentence about each address and certificate that cannot be had; all
+   * else is served, and the next reload tries again.
    */
-  reload(config: Config, geo: GeoMap): Promise<void> {
+  reload(config: Config, geo: GeoMap): Promise<readonly string[]> {
     return this.#inTurn(() => this.#reload(config, geo));
   }
 
-  #inTurn(change: () => Promise<void>): Promise<void> {
+  #inTurn<Done>(change: () => Promise<Done>): Promise<Done> {
     const done = this.#turn.then(change);
-    this.#turn = done.catch(() => {});
+    this.#turn = done.then(
+      () => {},
+      () => {},
+    );
     return done;
   }
 
-  async #reload(config: Config, geo: GeoMap): Promise<void> {
+  async #reload(config: Config, geo: GeoMap): Promise<readonly string[]> {
     // Nothing is replaced before all of it stands: what cannot be compiled leaves the old in use.
     const listen = dnsOf(config, this.#site);
     const health = new HealthWriter(config.endpoints, this.#health);
@@ -161,11 +165,12 @@ export class DnsServer {
     this.#streams.set(listen);
     await this.#swap(snapshot);
     const problems = [...this.#streams.problems];
+    const because = (error: Error): unknown => problems.push(error.message);
+    if (listen.tls) await readCertificate(listen.tls).catch(because);
     this.#addresses = this.#bound('tcp');
-    await this.#udp.listen(this.#addresses, listen.workers).catch((error: Error) => {
-      problems.push(error.message);
-    });
-    for (const problem of problems) this.#log.error({ problem }, 'an address is not served');
+    await this.#udp.listen(this.#addresses, listen.workers).catch(because);
+    for (const problem of problems) this.#log.error({ problem }, 'DNS is not all served');
+    return problems;
   }
 
   /** Signs with `keys` and accepts no others, in every thread when it resolves. */
