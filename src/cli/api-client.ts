@@ -1,7 +1,7 @@
 /** How a command reaches a running agent: the API's address from options or from the site's file. */
 import { formatHostPort } from '../net/ip.ts';
 import { CommandError } from './command-error.ts';
-import { configOf, problemLines, siteOf, tokenOf } from './config-dir.ts';
+import { configOf, siteOf, tokenOf } from './config-dir.ts';
 
 export interface ReachOptions {
   readonly api?: string;
@@ -17,7 +17,7 @@ export class NoAgent extends CommandError {}
 
 const GONE: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ECONNRESET', 'UND_ERR_SOCKET']);
 
-/** The body of an answer that is not good. */
+/** The body of an answer that is not good; one with problems is the answer all the same. */
 interface Refusal {
   readonly error?: string;
   readonly problems?: readonly string[];
@@ -62,21 +62,24 @@ export async function askAt<Answer>(
   path: string,
   body?: object,
   timeout_ms = TIMEOUT_MS,
+  signal?: AbortSignal,
 ): Promise<Answer> {
   const headers: Record<string, string> = { 'content-type': 'application/json' };
   if (token) headers.authorization = `Bearer ${token}`;
   const init = body ? { method: 'POST', headers, body: JSON.stringify(body) } : { headers };
   let response: Response;
   try {
-    response = await fetch(`${url}${path}`, { ...init, signal: AbortSignal.timeout(timeout_ms) });
+    const signals = [AbortSignal.timeout(timeout_ms), ...(signal ? [signal] : [])];
+    response = await fetch(`${url}${path}`, { ...init, signal: AbortSignal.any(signals) });
   } catch (error) {
     const { cause } = error as { cause?: NodeJS.ErrnoException };
-    const text = `no agent answers at ${url}: ${cause?.message ?? (error as Error).message}`;
-    throw GONE.has(cause?.code ?? '') ? new NoAgent(text) : new CommandError(text);
+    const why = cause?.message ?? (error as Error).message;
+    const text = `no agent answers at ${url}: ${why}`;
+    if (!GONE.has(cause?.code ?? '')) throw new CommandError(text);
+    throw new NoAgent(`${text}; start it with isobar run, or say by --api where it is`);
   }
   const answer = (await response.json().catch(() => null)) as Refusal | null;
-  if (!response.ok) {
-    if (answer?.problems) throw new CommandError(problemLines(answer.problems));
+  if (!response.ok && !answer?.problems) {
     throw new CommandError(`${url}: ${answer?.error ?? `HTTP ${response.status}`}`);
   }
   if (answer === null) throw new CommandError(`${url} is not an agent: its answer is not JSON`);

@@ -21,6 +21,8 @@ export class Daemon {
   readonly #api: ApiServer;
   readonly #clock: Clock;
   readonly #predecessor: Predecessor | null;
+  /** Ends the waiting for the predecessor. */
+  readonly #stopping = new AbortController();
 
   constructor(options: DaemonOptions) {
     const { config, site, clock, log, token, control } = options;
@@ -53,13 +55,15 @@ export class Daemon {
 
   /** Also ends a start that is under way. The API is last: its port tells that all else is over. */
   async stop(text: string): Promise<void> {
+    this.#stopping.abort();
     await this.agent.stop(text);
     await this.#api.stop();
   }
 
   async #succeed(predecessor: Predecessor): Promise<void> {
-    const drain = await predecessor.leave();
+    const { signal } = this.#stopping;
+    const drain = await predecessor.leave(signal);
     if (drain) this.agent.drain(drain.by, drain.reason, drain.for_ms);
-    await whenFree(() => this.#api.start(), this.#clock);
+    await whenFree(() => this.#api.start(), this.#clock, signal);
   }
 }

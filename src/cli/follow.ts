@@ -41,6 +41,8 @@ export class Follower {
   #files: MachineFiles;
   /** Of the directory, as the watcher last told them while a reload waits. */
   #problems: readonly string[] = [];
+  /** What the agent could not take of the configuration that is in force. */
+  #kept: readonly string[] = [];
   /** Problems of the files outside that the log has already. */
   #told = '';
   /** While a reload waits for the watcher: it takes over itself what the watcher finds. */
@@ -89,7 +91,7 @@ export class Follower {
     this.#told = '';
     if (this.#stopped) return this.#report([], ['the daemon is stopping']);
     if (!whole) return this.#refuse(['the files changed while they were read: try again']);
-    return this.#problems.length > 0 ? this.#refuse(this.#problems) : this.#take();
+    return this.#problems.length > 0 ? this.#refuse(this.#problems) : this.#take(true);
   }
 
   /** Settles when no file is being read and no change is being taken over. */
@@ -115,14 +117,17 @@ export class Follower {
     });
   }
 
-  /** Takes over what differs from what is in force, after the changes before. Never rejects. */
-  #take(): Promise<ReloadReport> {
-    const taken = this.#last.then(() => this.#takeNow());
+  /**
+   * Takes over what differs from what is in force, after the changes before; if `asked`, also what
+   * could not be taken then. Never rejects.
+   */
+  #take(asked = false): Promise<ReloadReport> {
+    const taken = this.#last.then(() => this.#takeNow(asked));
     this.#last = taken;
     return taken;
   }
 
-  async #takeNow(): Promise<ReloadReport> {
+  async #takeNow(asked: boolean): Promise<ReloadReport> {
     const { agent } = this.#options;
     if (this.#stopped) return this.#report([], []);
     const before = agent.config;
@@ -130,17 +135,18 @@ export class Follower {
     try {
       const files = await readMachineFiles(after, agent.site, was);
       const changes = machineChanges(was, files);
-      if (after === before && changes.length === 0) return this.#report([], []);
+      const again = asked && this.#kept.length > 0;
+      if (after === before && changes.length === 0 && !again) return this.#report([], []);
       // Before the zones that name a new key: who is told of them may ask at once.
       const keys = files.keys.value;
       if (keys !== was.keys.value) await agent.useTsigKeys(keys);
-      const anew = after !== before || files.geo.value !== was.geo.value;
-      const problems = anew ? await agent.reload(after, files.geo.value) : [];
+      const anew = again || after !== before || files.geo.value !== was.geo.value;
+      if (anew) this.#kept = await agent.reload(after, files.geo.value);
       const cookies = files.cookies.value;
       if (cookies !== was.cookies.value) await agent.useCookieSecrets(cookies);
       this.#files = files;
       this.#told = '';
-      return await this.#tell([...configChanges(before, after), ...changes], problems);
+      return await this.#tell([...configChanges(before, after), ...changes], this.#kept);
     } catch (error) {
       return this.#refuse((error as Error).message.split('\n'));
     }
@@ -157,7 +163,7 @@ export class Follower {
   async #tell(changes: readonly string[], problems: readonly string[]): Promise<ReloadReport> {
     const { log, dir, clock } = this.#options;
     const report = this.#report(changes, problems);
-    this.#earlier = { at: clock.now(), changes };
+    if (changes.length > 0) this.#earlier = { at: clock.now(), changes };
     // Where the directory is a Git work tree, the commit that an operator will find it at.
     log.info({ commit: await configVersion(dir), changes }, 'configuration in use');
     if (report.restart.length > 0) {

@@ -16,7 +16,7 @@ import { VERSION } from './version.ts';
 
 const program = new Command('isobar')
   .description(
-    'A global server load balancer: authoritative DNS, anycast BGP and inter-site spill,\ndecided in one place.',
+    'A global server load balancer: authoritative DNS, anycast BGP and inter-site spill, decided in one place.',
   )
   .version(VERSION)
   .showHelpAfterError('(isobar --help lists the commands and options)')
@@ -139,8 +139,13 @@ reachOptions(
     .description('have a running agent read its files again; show what has changed, or is wrong'),
 ).action(async (options: ReachOptions) => {
   const report = await ask<ReloadReport>(options, '/v1/reload', {}, RELOAD_TIMEOUT_MS);
-  const { reloadText } = await import('./reload.ts');
-  print(reloadText(report));
+  const [{ reloadText }, { problemLines }] = await Promise.all([
+    import('./reload.ts'),
+    import('./config-dir.ts'),
+  ]);
+  const text = reloadText(report);
+  if (text) print(text);
+  if (report.problems.length > 0) throw new CommandError(problemLines(report.problems));
 });
 
 reachOptions(

@@ -2,12 +2,14 @@
 import type { ReloadReport } from '../api/control.ts';
 import { duration } from './table.ts';
 
-/** Without the problems, which are an error's text. */
-export function reloadText({ changes, earlier, restart }: ReloadReport): string {
+/** What is in force, without the problems, which are an error's text. Empty where only they count. */
+export function reloadText({ changes, earlier, restart, problems }: ReloadReport): string {
+  if (changes.length === 0 && problems.length > 0) return '';
   const lines = [...changes];
-  if (changes.length === 0) lines.push('nothing has changed');
+  if (changes.length === 0 && !earlier) lines.push('nothing has changed');
   if (changes.length === 0 && earlier) {
-    lines.push(`the last change was taken over ${duration(earlier.ago_ms)} ago:`);
+    const ago = duration(earlier.ago_ms);
+    lines.push(`nothing has changed since ${ago} ago, when this was taken over:`);
     lines.push(...earlier.changes.map((line) => `  ${line}`));
   }
   if (restart.length > 0) lines.push(`restart needed for: ${restart.join(', ')}`);

@@ -77,7 +77,9 @@ export async function run(options: RunOptions): Promise<number> {
     }
   } catch (error) {
     await store.close();
-    throw new CommandError((error as Error).message);
+    const { message, cause } = error as Error & { cause?: NodeJS.ErrnoException };
+    const taken = cause?.code === 'EADDRINUSE' && predecessor === null;
+    throw new CommandError(taken ? `${message}; --take-over succeeds an isobar there` : message);
   }
   log.info({ order: await orders.ended }, 'stopping');
   const force = clock.timer(STOP_MAX_MS, () => {

@@ -17,8 +17,11 @@ const RETRY_MS = 50;
 
 /** A process that does the same site's work. */
 export interface Predecessor {
-  /** Asks it to end. Resolves to the drain that it was under; it may have ended by itself since. */
-  leave(): Promise<Status['drain']>;
+  /**
+   * Asks it to end. Resolves to the drain that it was under; it may have ended by itself since.
+   * Rejects when it does not obey, or `signal` ends the asking.
+   */
+  leave(signal: AbortSignal): Promise<Status['drain']>;
 }
 
 /**
@@ -40,8 +43,9 @@ export async function findPredecessor(
   }
   log.info({ pid: status.pid }, 'taking over from a running daemon');
   return {
-    leave: async () => {
-      const order = askAt<Pick<Status, 'drain'>>(target, '/v1/leave', { deployment, site });
+    leave: async (signal) => {
+      const body = { deployment, site };
+      const order = askAt<Pick<Status, 'drain'>>(target, '/v1/leave', body, undefined, signal);
       return (await unlessGone(order))?.drain ?? null;
     },
   };
@@ -56,10 +60,17 @@ async function unlessGone<Answer>(answer: Promise<Answer>): Promise<Answer | nul
   }
 }
 
-/** Calls `listen` until the address is free, or its error is another one, or it took too long. */
-export async function whenFree(listen: () => Promise<void>, clock: Clock): Promise<void> {
+/**
+ * Calls `listen` until the address is free, or its error is another one, or it took too long.
+ * Resolves without it when `signal` ends the waiting.
+ */
+export async function whenFree(
+  listen: () => Promise<void>,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
   const deadline = clock.now() + LEAVE_MAX_MS;
-  for (;;) {
+  while (!signal.aborted) {
     try {
       return await listen();
     } catch (error) {

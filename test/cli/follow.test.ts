@@ -132,6 +132,24 @@ describe('a reload', () => {
     assert.deepEqual(problems, agent.failure);
   });
 
+  test('tells what a room did not take from a change that nobody asked for, and tries again', async () => {
+    agent.failure = ['TCP 192.0.2.1:53: this machine does not have the address'];
+    await demo.edit('deployment.yaml', 'hold_down: 2s', 'hold_down: 3s');
+    await poll();
+    await follower.settled();
+    assert.equal(agent.reloads, 1);
+    await poll();
+    assert.equal(agent.reloads, 1, 'by itself it does not try for ever');
+    const again = await follower.reload();
+    assert.deepEqual([again.changes, again.problems], [[], agent.failure]);
+    assert.deepEqual(again.earlier?.changes, ['policy: changed']);
+    agent.failure = [];
+    assert.deepEqual((await follower.reload()).problems, []);
+    assert.equal(agent.reloads, 3);
+    await follower.reload();
+    assert.equal(agent.reloads, 3);
+  });
+
   test('tries again what the agent refused', async () => {
     await demo.edit('deployment.yaml', 'hold_down: 2s', 'hold_down: 3s');
     agent.error = new Error('site fra is not in the configuration');

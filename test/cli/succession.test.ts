@@ -1,5 +1,6 @@
 /** A daemon that succeeds another: whom it ends, in which order, and what it waits for. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, afterEach, before, describe, test } from 'node:test';
@@ -16,8 +17,11 @@ import { MemoryHub } from '../../src/share/memory-store.ts';
 import type { Store } from '../../src/share/store.ts';
 import { noSteering, noTunnel } from '../../src/spill/drivers.ts';
 import { ask } from '../support/dns-client.ts';
+import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/isobar.ts';
 import { Backend, twoSiteConfig } from '../support/site.ts';
+
+const never = new AbortController().signal;
 
 /** What listens at the address of fra's API. */
 class Somebody {
@@ -72,7 +76,7 @@ describe('the predecessor', () => {
   test('of the same site is asked to leave, by name and with the token', async () => {
     const old = await find(await somebody.listen({ deployment: 'test', site: 'fra', pid: 7 }));
     assert.deepEqual(somebody.orders, []);
-    assert.equal(await old!.leave(), null);
+    assert.equal(await old!.leave(never), null);
     assert.deepEqual(somebody.orders, [
       '/v1/leave Bearer secret {"deployment":"test","site":"fra"}',
     ]);
@@ -96,9 +100,9 @@ describe('the predecessor', () => {
   test('that does not obey is an error; one that has ended by itself is not', async () => {
     const port = await somebody.listen({ deployment: 'test', site: 'fra' }, 'no');
     const old = await find(port);
-    await assert.rejects(old!.leave(), { message: `http://127.0.0.1:${port}: no` });
+    await assert.rejects(old!.leave(never), { message: `http://127.0.0.1:${port}: no` });
     await somebody.close();
-    assert.equal(await old!.leave(), null);
+    assert.equal(await old!.leave(never), null);
   });
 });
 
@@ -124,10 +128,14 @@ describe('an address that another process still has', () => {
   test('is tried again until it is free', async () => {
     const clock = new VirtualClock();
     let tries = 0;
-    const listening = whenFree(async () => {
-      tries += 1;
-      if (tries < 4) throw taken();
-    }, clock);
+    const listening = whenFree(
+      async () => {
+        tries += 1;
+        if (tries < 4) throw taken();
+      },
+      clock,
+      never,
+    );
     await pass(clock, listening);
     await listening;
     assert.equal(tries, 4);
@@ -135,7 +143,7 @@ describe('an address that another process still has', () => {
 
   test('for ten seconds at most', async () => {
     const clock = new VirtualClock();
-    const listening = whenFree(() => Promise.reject(taken()), clock);
+    const listening = whenFree(() => Promise.reject(taken()), clock, never);
     const ms = await pass(clock, listening);
     await assert.rejects(listening, /in use by another program/);
     assert.ok(ms >= 10_000 && ms < 10_200, `${ms} ms`);
@@ -144,7 +152,7 @@ describe('an address that another process still has', () => {
   test('but not when it cannot be had at all', async () => {
     const error = new Error('permission denied', { cause: { code: 'EACCES' } });
     await assert.rejects(
-      whenFree(() => Promise.reject(error), new VirtualClock()),
+      whenFree(() => Promise.reject(error), new VirtualClock(), never),
       error,
     );
   });
@@ -213,6 +221,35 @@ describe('the successor', () => {
     } finally {
       await daemon.stop('the test ends');
     }
+  });
+
+  test('that is stopped while it waits for the old one to end, ends at once', async () => {
+    backend.healthy = true;
+    const clock = new SystemClock();
+    const { port } = config.sites[0]!.api.listen;
+    const server = createServer().listen(port, '127.0.0.1');
+    await once(server, 'listening');
+    const silent = (signal: AbortSignal): Promise<null> =>
+      new Promise((_, reject) => {
+        signal.addEventListener('abort', () => reject(new Error('no longer asked')));
+      });
+    for (const leave of [async () => null, silent]) {
+      let asked = false;
+      const old: Predecessor = {
+        leave: (signal) => {
+          asked = true;
+          return leave(signal);
+        },
+      };
+      const daemon = succeed(old, new MemoryHub().store('fra'));
+      const started = daemon.start().catch(() => {});
+      await eventually('it asks the old one', () => asked);
+      const began = clock.now();
+      await Promise.all([daemon.stop('enough'), started]);
+      assert.ok(clock.now() - began < 4_000, 'long before it would be ended by force');
+    }
+    server.close();
+    await once(server, 'close');
   });
 
   test('that cannot end the old one ends itself', async () => {
