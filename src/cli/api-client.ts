@@ -72,15 +72,18 @@ export async function askAt<Answer>(
     const signals = [AbortSignal.timeout(timeout_ms), ...(signal ? [signal] : [])];
     response = await fetch(`${url}${path}`, { ...init, signal: AbortSignal.any(signals) });
   } catch (error) {
-    const { cause } = error as { cause?: NodeJS.ErrnoException };
-    const why = cause?.message ?? (error as Error).message;
+    const { name, message, cause } = error as Error & { cause?: NodeJS.ErrnoException };
+    const slow = `it is silent for ${timeout_ms / 1_000} s; if it hangs, kill the process`;
+    const why = name === 'TimeoutError' ? slow : (cause?.message ?? message);
     const text = `no agent answers at ${url}: ${why}`;
     if (!GONE.has(cause?.code ?? '')) throw new CommandError(text);
     throw new NoAgent(`${text}; start it with isobar run, or say by --api where it is`);
   }
   const answer = (await response.json().catch(() => null)) as Refusal | null;
   if (!response.ok && !answer?.problems) {
-    throw new CommandError(`${url}: ${answer?.error ?? `HTTP ${response.status}`}`);
+    const why = answer?.error ?? `HTTP ${response.status}`;
+    const hint = response.status === 401 ? ' (with --api: put it into ISOBAR_TOKEN)' : '';
+    throw new CommandError(`${url}: ${why}${hint}`);
   }
   if (answer === null) throw new CommandError(`${url} is not an agent: its answer is not JSON`);
   return answer as Answer;

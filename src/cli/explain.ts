@@ -14,7 +14,7 @@ export async function explainOffline(
   name: string,
   client: string,
 ): Promise<Explanation> {
-  const config = await configOf(dir);
+  const config = await configOf(dir, { machineFiles: false });
   const self = site ? siteOf(config, site).name : config.sites[0]!.name;
   const now = new SystemClock().now();
   const world = healthyWorld(config, self, now);

@@ -10,6 +10,7 @@ import type { ReloadReport } from '../api/control.ts';
 import { SystemClock } from '../base/clock.ts';
 import type { Explanation } from '../decide/explain.ts';
 import type { ReachOptions } from './api-client.ts';
+import type { CheckOptions } from './check.ts';
 import { CommandError } from './command-error.ts';
 import type { RunOptions } from './run.ts';
 import { VERSION } from './version.ts';
@@ -35,6 +36,15 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(error.code === 'EPIPE' ? 0 : 1);
 });
 
+program.addHelpText(
+  'after',
+  `
+isobar help COMMAND tells the options of one. Commands that ask a running agent find it, and the token
+of its API, in the configuration (--config, --site); or by --api, with the token in ISOBAR_TOKEN.
+Exit codes: 0 done, 1 it failed (the reason is on standard error), 2 the command line is wrong.
+SIGHUP has a daemon read its files again, SIGTERM ends it.`,
+);
+
 const print = (text: string): void => {
   process.stdout.write(`${text}\n`);
 };
@@ -42,9 +52,9 @@ const print = (text: string): void => {
 /** The options of a command that asks a running agent. */
 function reachOptions(command: Command): Command {
   return command
-    .option('--site <name>', 'the site whose agent to ask, by its address in the configuration')
-    .option('--config <dir>', 'the configuration that names the site', '.')
-    .option('--api <url>', 'the agent’s API, instead of --site, e.g. http://127.0.0.1:8301');
+    .option('--site <name>', 'the site to ask for; without it, the only one there is')
+    .option('--config <dir>', 'the configuration that says where its agent is', '.')
+    .option('--api <url>', 'the agent’s API instead, e.g. http://127.0.0.1:8301');
 }
 
 async function ask<Answer>(
@@ -86,15 +96,11 @@ program
   .command('check')
   .description('validate a configuration; print each problem as file:line:column')
   .option('--config <dir>', 'the folder that holds deployment.yaml, sites/ and zones/', '.')
-  .action(async (options: { config: string }) => {
-    const { configOf } = await import('./config-dir.ts');
-    const { readMachineFiles } = await import('./machine-files.ts');
-    const config = await configOf(options.config);
-    for (const { name } of config.sites) await readMachineFiles(config, name);
-    print(
-      `${options.config}: good: ${config.sites.length} sites, ${config.services.length} services, ` +
-        `${config.endpoints.length} endpoints, ${config.vips.length} VIPs, ${config.zones.length} zones`,
-    );
+  .option('--site <name>', 'of the files outside, look only for those of this site’s machine')
+  .option('--no-machine-files', 'look for no secrets, certificates and mmdb at all, as in CI')
+  .action(async (options: CheckOptions) => {
+    const { check } = await import('./check.ts');
+    print(await check(options));
   });
 
 reachOptions(

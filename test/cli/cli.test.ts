@@ -7,6 +7,7 @@ import process from 'node:process';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import type { Status } from '../../src/agent/status.ts';
 import { TYPE } from '../../src/dns/wire/codes.ts';
+import { OTHER_KEY, TEST_CERTIFICATE } from '../support/certificate.ts';
 import { TempDeployment } from '../support/deployment.ts';
 import { ask } from '../support/dns-client.ts';
 import { eventually } from '../support/eventually.ts';
@@ -22,7 +23,7 @@ afterEach(() => copy.destroy());
 describe('the command line', () => {
   const OPTIONS: Readonly<Record<string, readonly string[]>> = {
     run: ['--site', '--config', '--log-level', '--take-over'],
-    check: ['--config'],
+    check: ['--config', '--site', '--no-machine-files'],
     explain: ['--client', '--live', '--json', '--site', '--config', '--api'],
     status: ['--json', '--site', '--config', '--api'],
     reload: ['--site', '--config', '--api'],
@@ -82,7 +83,7 @@ describe('without an agent', () => {
   test('check: the demo’s deployment is good', async () => {
     const { code, out, err } = await isobar('check', '--config', copy.dir);
     assert.deepEqual([code, err], [0, '']);
-    assert.match(out, /: good: 3 sites, 1 services?, 6 endpoints, 1 VIPs?, 1 zones?\n$/);
+    assert.match(out, /: good: 3 sites, 1 service, 6 endpoints, 1 VIP, 1 zone\n$/);
   });
 
   test('check: ten different mistakes are ten errors at their lines, at once', async () => {
@@ -105,11 +106,37 @@ describe('without an agent', () => {
     await copy.append('deployment.yaml', 'tsig_keys: {k: {secret_file: key}}\n');
     const keys = await isobar('check', '--config', copy.dir);
     assert.deepEqual([keys.code, keys.out], [1, '']);
-    assert.equal(keys.err, `${copy.dir}/key: not base64: write the secret alone\n`);
+    const key = `${copy.dir}/key: not base64: write the secret alone`;
+    const secret = `${copy.dir}/cookies: line 1: not a secret of 32 hexadecimal digits`;
+    assert.equal(keys.err, `${key}\n${secret}\n2 problems\n`);
     await copy.write('key', `${Buffer.alloc(32).toString('base64')}\n`);
     const cookies = await isobar('check', '--config', copy.dir);
-    const message = 'line 1: not a secret of 32 hexadecimal digits';
-    assert.deepEqual([cookies.code, cookies.err], [1, `${copy.dir}/cookies: ${message}\n`]);
+    assert.deepEqual([cookies.code, cookies.err], [1, `${secret}\n1 problem\n`]);
+  });
+
+  test('check: of the files that only machines have, those of one site, or none', async () => {
+    await copy.edit('sites/iad.yaml', '127.0.0.1:8302', '127.0.0.1:8302\n  token_file: token');
+    const checks = [[], ['--site', 'iad'], ['--site', 'fra'], ['--no-machine-files']];
+    const results = await Promise.all(
+      checks.map((options) => isobar('check', '--config', copy.dir, ...options)),
+    );
+    assert.deepEqual(
+      results.map(({ code }) => code),
+      [1, 1, 0, 0],
+    );
+    for (const { err } of results.slice(0, 2)) {
+      assert.match(err, /^sites\/iad\.yaml:\d+:\d+: "token": there is no such file/);
+    }
+  });
+
+  test('check: a key that is not the certificate’s is told', async () => {
+    await copy.write('fra.pem', TEST_CERTIFICATE);
+    await copy.write('iad.key', OTHER_KEY);
+    const tls = '\n  tls: {certificate: fra.pem, key: iad.key, listen: [127.0.0.1:8853]}';
+    await copy.edit('sites/fra.yaml', 'dns:', `dns:${tls}`);
+    const { code, err } = await isobar('check', '--config', copy.dir);
+    assert.equal(code, 1);
+    assert.match(err, /iad\.key is not the key of the certificate in .*fra\.pem\n1 problem\n$/);
   });
 
   test('explain: the steps that lead to an answer', async () => {

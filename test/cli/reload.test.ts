@@ -58,6 +58,23 @@ describe('a running daemon', () => {
     assert.deepEqual(answer, ['127.67.1.1']);
   });
 
+  test('isobar reload: an address that cannot be had is told, the rest is in use', async () => {
+    const dns = `127.0.0.1:${place.dns.port}`;
+    await copy.edit('sites/fra.yaml', dns, `${dns}, 192.0.2.53:${place.dns.port}`);
+    await copy.append('zones/example.com.zone', 'new IN A 192.0.2.79\n');
+    for (const time of ['first', 'again']) {
+      const { code, err } = await isobar('reload', '--api', place.api);
+      assert.equal(code, 1, time);
+      assert.equal(
+        err,
+        `TCP 192.0.2.53:${place.dns.port}: this machine does not have the address\n1 problem\n`,
+      );
+    }
+    assert.deepEqual(await ask(place.dns, 'new.example.com', TYPE.A, '192.0.2.0'), ['192.0.2.79']);
+    await copy.edit('sites/fra.yaml', `${dns}, 192.0.2.53:${place.dns.port}`, dns);
+    assert.equal((await isobar('reload', '--api', place.api)).code, 0);
+  });
+
   test('SIGHUP: the same, told in the log', async () => {
     await copy.append('zones/example.com.zone', 'new IN A 192.0.2.78\n');
     fra.signal('SIGHUP');
