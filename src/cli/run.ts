@@ -39,6 +39,8 @@ const STARTING: ReloadReport = {
 
 /** Resolves to the process's exit code once the daemon has stopped. */
 export async function run(options: RunOptions): Promise<number> {
+  // Before all else: a signal that nobody listens for would end the process, SIGHUP as well.
+  const orders = new Orders();
   returnFreedMemory();
   // One cache for the start and all that follows: what has not changed is not read again.
   const load = { site: options.site, zones: new ZoneCache() };
@@ -57,7 +59,6 @@ export async function run(options: RunOptions): Promise<number> {
   const store = await storeOf(config, site.name, { current, clock, prng, log, password });
   const notice = (sentence: string): void => log.info({}, sentence);
   const drivers = (now: Config) => spillDrivers(now, site.name, systemHost, notice);
-  const orders = new Orders();
   const control: Control = {
     reload: async () => follower?.reload() ?? STARTING,
     leave: () => orders.end('another process takes over'),
@@ -78,7 +79,7 @@ export async function run(options: RunOptions): Promise<number> {
   } catch (error) {
     await store.close();
     const { message, cause } = error as Error & { cause?: NodeJS.ErrnoException };
-    const taken = cause?.code === 'EADDRINUSE' && predecessor === null;
+    const taken = cause?.code === 'EADDRINUSE' && !options.takeOver;
     throw new CommandError(taken ? `${message}; --take-over succeeds an isobar there` : message);
   }
   log.info({ order: await orders.ended }, 'stopping');
@@ -104,7 +105,6 @@ class Orders {
       this.#end = resolve;
     });
     process.once('SIGTERM', this.#end).once('SIGINT', this.#end);
-    // From the beginning, as it would end a process that is not prepared for it.
     process.on('SIGHUP', () => this.#reload());
   }
 

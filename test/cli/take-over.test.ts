@@ -1,6 +1,8 @@
 /** A restart under load: two real processes, one after the other, and a client that notices nothing. */
 import assert from 'node:assert/strict';
-import { createSocket, type Socket } from 'node:dgram';
+import { createSocket, type Socket as UdpSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { TYPE } from '../../src/dns/wire/codes.ts';
 import { encodeQuery } from '../../src/dns/wire/message.ts';
@@ -17,7 +19,7 @@ const SOCKETS = 16;
 class PacedClient {
   sent = 0;
   readonly #server: HostPort;
-  readonly #sockets: Socket[] = [];
+  readonly #sockets: UdpSocket[] = [];
   readonly #waiting = new Set<number>();
   #timer: NodeJS.Timeout | null = null;
 
@@ -109,6 +111,26 @@ describe('isobar run --take-over', () => {
     const first = start('--take-over');
     await first.ready();
     assert.equal((await first.end('SIGTERM')).code, 0);
+  });
+
+  test('heeds signals while it still looks for the old one', async () => {
+    const sockets: Socket[] = [];
+    const silent = createServer((socket) => sockets.push(socket));
+    for (const signal of ['SIGHUP', 'SIGTERM'] as const) {
+      silent.listen(Number(new URL(place.api).port), '127.0.0.1');
+      await once(silent, 'listening');
+      const next = start('--take-over');
+      await eventually('it asks who is there', () => sockets.length > 0, 20_000);
+      const ended = next.ended();
+      next.signal(signal);
+      silent.close();
+      for (const socket of sockets.splice(0)) socket.destroy();
+      if (signal === 'SIGHUP') {
+        await next.ready();
+        next.signal('SIGTERM');
+      }
+      assert.equal((await ended).code, 0, signal);
+    }
   });
 
   test('without it, a second daemon ends with one sentence, and the first goes on', async () => {

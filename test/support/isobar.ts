@@ -99,11 +99,17 @@ export class FraProcess {
     this.#child.kill(name);
   }
 
-  async end(signal: NodeJS.Signals): Promise<{ code: number | null; ms: number }> {
-    const began = performance.now();
-    const closed = once(this.#child, 'close');
+  /** Ends it, and waits for that. */
+  end(signal: NodeJS.Signals): Promise<{ code: number | null; ms: number }> {
+    const ended = this.ended();
     this.#child.kill(signal);
-    const [code] = (await closed) as [number | null];
+    return ended;
+  }
+
+  /** Settles when it has ended, which it has not yet; `ms` counts from this call. */
+  async ended(): Promise<{ code: number | null; ms: number }> {
+    const began = performance.now();
+    const [code] = (await once(this.#child, 'close')) as [number | null];
     return { code, ms: performance.now() - began };
   }
 
