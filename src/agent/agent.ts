@@ -244,6 +244,7 @@ export class Agent {
       load_detail: this.#meter?.detail() ?? 'no load meter is configured',
       neighbors: this.#actors.neighbors(),
       flows: this.#actors.flows(),
+      addresses: this.addresses,
       counters: this.#actors.dns.counters(),
     });
   }

@@ -5,7 +5,7 @@ import type { Config } from '../model/config.ts';
 import type { EndpointVerdict, Plan, RoutePlan, SiteVerdict, SpillPlan } from '../model/plan.ts';
 import type { DrainSight, LoadSight } from '../model/report.ts';
 import type { World } from '../model/world.ts';
-import { formatHostPort } from '../net/ip.ts';
+import { formatHostPort, type HostPort } from '../net/ip.ts';
 import type { FlowCounts } from '../spill/port.ts';
 
 export interface Status {
@@ -56,12 +56,13 @@ export interface StatusParts {
   readonly load_detail: string;
   readonly neighbors: readonly NeighborStatus[];
   readonly flows: FlowCounts;
+  /** Where DNS is answered now. */
+  readonly addresses: readonly HostPort[];
   readonly counters: Record<string, number>;
 }
 
 export function buildStatus(parts: StatusParts): Status {
   const { config, plan, world, now } = parts;
-  const own = config.sites.find((site) => site.name === parts.site);
   const sighting = (site: string) => world?.sightings.get(site);
   return {
     deployment: config.deployment,
@@ -91,6 +92,6 @@ export function buildStatus(parts: StatusParts): Status {
     neighbors: parts.neighbors,
     spill: plan?.spill ?? null,
     flows: parts.flows,
-    dns: { listen: own?.dns.listen.map(formatHostPort) ?? [], counters: parts.counters },
+    dns: { listen: parts.addresses.map(formatHostPort), counters: parts.counters },
   };
 }

@@ -135,7 +135,8 @@ export class Follower {
     try {
       const files = await readMachineFiles(after, agent.site, was);
       const changes = machineChanges(was, files);
-      const again = asked && this.#kept.length > 0;
+      const kept = this.#kept;
+      const again = asked && kept.length > 0;
       if (after === before && changes.length === 0 && !again) return this.#report([], []);
       // Before the zones that name a new key: who is told of them may ask at once.
       const keys = files.keys.value;
@@ -146,6 +147,8 @@ export class Follower {
       if (cookies !== was.cookies.value) await agent.useCookieSecrets(cookies);
       this.#files = files;
       this.#told = '';
+      const mended = kept.filter((problem) => !this.#kept.includes(problem));
+      changes.push(...mended.map((problem) => `no longer a problem: ${problem}`));
       return await this.#tell([...configChanges(before, after), ...changes], this.#kept);
     } catch (error) {
       return this.#refuse((error as Error).message.split('\n'));

@@ -7,7 +7,7 @@ const ratio = (value: number | null): string => (value === null ? '?' : value.to
 export function statusText(status: Status): string {
   const parts = [
     `${status.deployment}/${status.site}: isobar ${status.version}, pid ${status.pid}, up ${duration(status.uptime_ms)}, ` +
-      `DNS on ${status.dns.listen.join(' ')}`,
+      `DNS on ${status.dns.listen.join(' ') || 'no address yet'}`,
   ];
   if (!status.connected) {
     parts.push('ON ITS OWN: no store can be reached; the other sites are as last heard');

@@ -143,8 +143,10 @@ describe('a reload', () => {
     const again = await follower.reload();
     assert.deepEqual([again.changes, again.problems], [[], agent.failure]);
     assert.deepEqual(again.earlier?.changes, ['policy: changed']);
+    const [problem] = agent.failure;
     agent.failure = [];
-    assert.deepEqual((await follower.reload()).problems, []);
+    const { changes, problems } = await follower.reload();
+    assert.deepEqual([changes, problems], [[`no longer a problem: ${problem}`], []]);
     assert.equal(agent.reloads, 3);
     await follower.reload();
     assert.equal(agent.reloads, 3);

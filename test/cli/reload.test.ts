@@ -70,6 +70,7 @@ describe('a running daemon', () => {
         `TCP 192.0.2.53:${place.dns.port}: this machine does not have the address\n1 problem\n`,
       );
     }
+    assert.deepEqual((await fra.status()).dns.listen, [dns], 'those that it has');
     assert.deepEqual(await ask(place.dns, 'new.example.com', TYPE.A, '192.0.2.0'), ['192.0.2.79']);
     await copy.edit('sites/fra.yaml', `${dns}, 192.0.2.53:${place.dns.port}`, dns);
     assert.equal((await isobar('reload', '--api', place.api)).code, 0);
