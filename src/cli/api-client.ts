@@ -82,7 +82,8 @@ export async function askAt<Answer>(
   const answer = (await response.json().catch(() => null)) as Refusal | null;
   if (!response.ok && !answer?.problems) {
     const why = answer?.error ?? `HTTP ${response.status}`;
-    const hint = response.status === 401 ? ' (with --api: put it into ISOBAR_TOKEN)' : '';
+    const hint =
+      response.status === 401 ? ' (the one it started with; with --api, in ISOBAR_TOKEN)' : '';
     throw new CommandError(`${url}: ${why}${hint}`);
   }
   if (answer === null) throw new CommandError(`${url} is not an agent: its answer is not JSON`);
