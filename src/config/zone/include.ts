@@ -4,7 +4,7 @@
  * therefore not make the daemon read anything else of the machine.
  */
 import { readFileSync, realpathSync, statSync } from 'node:fs';
-import { isAbsolute, join, sep } from 'node:path';
+import { basename, isAbsolute, join, sep } from 'node:path';
 import { err, ok, type Result } from '../../base/result.ts';
 import { ZONE_BYTES_MAX } from '../limits.ts';
 
@@ -18,7 +18,7 @@ export interface ZoneBytes {
 /** The octets of an included file, or why it may or can not be read. */
 export type ReadInclude = (path: string) => Result<ZoneBytes, string>;
 
-/** A reader of the files below `folder`, which problems then name as `folder/path`. */
+/** A reader of the files below `folder`, which problems name as they name zone files: `zones/path`. */
 export function zoneFolder(folder: string): ReadInclude {
   return (path) => {
     if (isAbsolute(path) || path.split(/[/\\]/).includes('..')) {
@@ -35,7 +35,7 @@ export function zoneFolder(folder: string): ReadInclude {
       if (status.size > ZONE_BYTES_MAX) {
         return err(`"${path}" has more than ${ZONE_BYTES_MAX} octets`);
       }
-      return ok({ file, bytes: readFileSync(real) });
+      return ok({ file: join(basename(folder), path), bytes: readFileSync(real) });
     } catch (error) {
       return err(`"${path}" cannot be read: ${reason(error)}`);
     }
