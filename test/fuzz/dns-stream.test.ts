@@ -1,35 +1,32 @@
 /**
- * Streams under millions of random and mutated octets, in chunks of any size: no throw, no hang, no
- * memory that stays, and a well-behaved client beside them is always answered.
+ * Messages by the million, sound and mutated, on thousands of streams, in chunks of any size: no
+ * throw, no hang, no memory that stays, and a well-behaved client beside them is always answered.
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import process from 'node:process';
 import { test } from 'node:test';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { type Prng, prng } from '../../src/base/prng.ts';
 import { buildQuery, readMessage, subnetOption } from '../support/dns-query.ts';
 import { framed } from '../support/dns-server.ts';
 import { eventually } from '../support/eventually.ts';
+import { heldBytes } from '../support/held-bytes.ts';
 import { open, type Streams, startStreams } from '../support/streams.ts';
 
-const STREAMS = 2000;
+/** A million messages in CI; fewer where somebody waits. */
+const STREAMS = process.env.CI === 'true' ? 10_000 : 2_000;
 const MESSAGES_PER_STREAM = 100;
 const AT_ONCE = 20;
 /** What Node and V8 keep of closed connections for themselves. */
 const GROWTH_BYTES_MAX = 4 * 1024 * 1024;
 
-setFlagsFromString('--expose-gc');
-const collect = runInNewContext('gc') as () => void;
-
-async function heldBytes(): Promise<number> {
+/** Closed sockets let go of what they hold over a few turns of the loop. */
+async function settledBytes(): Promise<number> {
   for (let i = 0; i < 3; i++) {
     await new Promise(setImmediate);
-    collect();
+    heldBytes();
   }
-  const { heapUsed, arrayBuffers } = process.memoryUsage();
-  return heapUsed + arrayBuffers;
+  return heldBytes();
 }
 
 const SEEDS = ['www.example.com', 'big.example.com', 'example.com', 'a.b.wild.example.com', '.']
@@ -104,11 +101,11 @@ test('mutated streams: no throw, no hang, memory flat, others are answered', asy
     return octets;
   };
   await round(STREAMS / 4);
-  const before = await heldBytes();
-  assert.ok((await round((STREAMS * 3) / 4)) > 1_000_000);
+  const before = await settledBytes();
+  assert.ok((await round((STREAMS * 3) / 4)) > STREAMS * 500);
   await eventually('all have gone', () => streams.counters.get('tcp_clients') === 0);
-  const grown = (await heldBytes()) - before;
+  const grown = (await settledBytes()) - before;
   assert.ok(grown < GROWTH_BYTES_MAX, `${grown} bytes more are held`);
-  assert.ok(streams.asked() > 20_000, `${streams.asked()} queries were asked`);
+  assert.ok(streams.asked() > STREAMS * 10, `${streams.asked()} queries were asked`);
   await streams.server.stop();
 });

@@ -1,28 +1,16 @@
 /** The DNS door under 1,000,000 random and mutated packets: no throw, no hang, memory flat. */
 import assert from 'node:assert/strict';
-import process from 'node:process';
 import { test } from 'node:test';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { VirtualClock } from '../../src/base/clock.ts';
 import { prng } from '../../src/base/prng.ts';
 import { TCP_MAX, TRANSPORT } from '../../src/dns/respond.ts';
 import { buildQuery, optRecord, readMessage, subnetOption } from '../support/dns-query.ts';
 import { openDoor } from '../support/dns-zone.ts';
+import { heldBytes } from '../support/held-bytes.ts';
 
 const PACKETS = 1_000_000;
 /** What V8's own tables may grow by; the smallest object kept of each packet would be 12 MB. */
 const GROWTH_BYTES_MAX = 512 * 1024;
-
-setFlagsFromString('--expose-gc');
-const collect = runInNewContext('gc') as () => void;
-
-/** Bytes in use after a full collection, so that garbage does not count as growth. */
-function heldBytes(): number {
-  collect();
-  const { heapUsed, arrayBuffers } = process.memoryUsage();
-  return heapUsed + arrayBuffers;
-}
 
 const NAMES = [
   'www.example.com',
