@@ -21,13 +21,6 @@ export function asksHandler(packet: Uint8Array, from: number, end: number): bool
   return false;
 }
 
-/** True if the one question of `packet` is for a whole zone. */
-export function isTransfer(packet: Uint8Array): boolean {
-  const question = questionAt(packet, 0, packet.length);
-  const type = question < 0 ? 0 : u16(packet, question);
-  return type === TYPE.AXFR || type === TYPE.IXFR;
-}
-
 /** The offset of the one question's type, or -1. */
 function questionAt(packet: Uint8Array, from: number, end: number): number {
   if (end - from < HEADER || u16(packet, from + 4) !== 1) return -1;

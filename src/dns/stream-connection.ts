@@ -5,7 +5,7 @@
  */
 import type { Socket } from 'node:net';
 import { TCP_MAX, TRANSPORT, type Transport } from './respond.ts';
-import { asksHandler, isTransfer } from './stream-asks.ts';
+import { asksHandler } from './stream-asks.ts';
 import type { Client, Clients } from './stream-clients.ts';
 import type { StreamHandler } from './stream-shared.ts';
 
@@ -14,8 +14,6 @@ const OUTPUT_MAX = 16 * 1024;
 const FRAMES_BYTES = OUTPUT_MAX + 2 + TCP_MAX;
 /** A chunk as large as Node makes them at most: there is more, but others are to have their turn. */
 const CHUNK_FULL = 64 * 1024;
-/** Zone transfers at once, of all clients. */
-const TRANSFERS_MAX = 8;
 
 const NOTHING = new Uint8Array(0);
 
@@ -24,7 +22,6 @@ export class Answering {
   readonly #respond: Respond;
   readonly handler: StreamHandler | null;
   readonly clients: Clients;
-  transfers = 0;
   #frames = Buffer.alloc(FRAMES_BYTES);
   #used = 0;
   // A query and its answer begin at 0 of their buffers, as `respond` wants them, and are copied:
@@ -103,10 +100,8 @@ export class Connection {
   #length = 0;
   /** Output waits for the client. */
   #waiting = false;
-  /** An answer of the handler that is under way. */
+  /** An answer of the handler that is under way: a zone transfer, or one signed message. */
   #transfer: Iterator<Uint8Array> | null = null;
-  /** It is a zone transfer, of which there may be few at once. */
-  #counted = false;
   #finishing = false;
   /** The client has sent all it will; its queries are still answered. */
   #halfClosed = false;
@@ -183,17 +178,13 @@ export class Connection {
     const { address } = this.#client;
     const { handler } = answering;
     if (handler && asksHandler(input, from, end)) {
-      const packet = new Uint8Array(input.subarray(from, end));
-      const transfer = isTransfer(packet);
-      if (!transfer || answering.transfers < TRANSFERS_MAX) {
-        const messages = handler.answer(packet, address);
-        if (messages) {
-          this.#transfer = messages;
-          this.#counted = transfer;
-          if (transfer) answering.transfers++;
-          setImmediate(() => this.#pump());
-          return true;
-        }
+      const messages = handler.answer(new Uint8Array(input.subarray(from, end)), address);
+      if (messages) {
+        // Begun at once: the handler counts what has begun, and thousands may ask in one turn.
+        this.#transfer = messages;
+        this.#step();
+        setImmediate(() => this.#pump());
+        return true;
       }
     }
     return answering.answer(input, from, end, address, this.#transport);
@@ -203,23 +194,24 @@ export class Connection {
   #pump(): void {
     const answering = this.#answering;
     if (!this.#transfer || this.#waiting) return;
-    while (!answering.full && this.#transfer) {
-      const next = this.#transfer.next();
-      if (next.done) this.#endTransfer();
-      else answering.add(next.value);
-    }
+    while (!answering.full && this.#transfer) this.#step();
     answering.clients.progress(this.#client);
     this.#flush();
     if (!this.#transfer) this.#go();
     else if (!this.#waiting) setImmediate(() => this.#pump());
   }
 
+  /** The next message of a transfer, or its end. */
+  #step(): void {
+    const next = this.#transfer!.next();
+    if (next.done) this.#endTransfer();
+    else this.#answering.add(next.value);
+  }
+
   #endTransfer(): void {
     const transfer = this.#transfer;
-    if (!transfer) return;
     this.#transfer = null;
-    if (this.#counted) this.#answering.transfers--;
-    transfer.return?.();
+    transfer?.return?.();
   }
 
   /** Writes the frames. Over TLS they are copied, for it keeps them until they are encrypted. */

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { VirtualClock } from '../../src/base/clock.ts';
 import { prng } from '../../src/base/prng.ts';
-import { asksHandler, isTransfer } from '../../src/dns/stream-asks.ts';
+import { asksHandler } from '../../src/dns/stream-asks.ts';
 import { buildQuery, readMessage } from '../support/dns-query.ts';
 import { framed } from '../support/dns-server.ts';
 import { eventually } from '../support/eventually.ts';
@@ -147,8 +147,6 @@ test('what a StreamHandler is asked about', () => {
     const stream = Buffer.concat([Buffer.alloc(5, 252), packet]);
     assert.equal(asksHandler(stream, 5, stream.length), asked);
   }
-  assert.ok(isTransfer(cases[1]![0]));
-  assert.ok(!isTransfer(cases[3]![0]));
 });
 
 test('a transfer comes whole and in turn, as fast as the client reads, and others go on', async () => {
@@ -210,17 +208,13 @@ test('a handler that does not want a query leaves it to respond; one cut short i
   const [refused] = await once(first, 'data');
   assert.equal(readMessage(refused.subarray(2)).rcode, 5);
   wanted = true;
-  // Not more at once than allowed; the ninth gets what respond says.
   const sockets = await Promise.all(Array.from({ length: 9 }, () => open(at)));
-  for (const socket of sockets.slice(0, 8)) {
+  for (const socket of sockets) {
     socket.write(axfr);
     await once(socket, 'data');
     socket.pause();
   }
-  sockets[8]!.write(axfr);
-  const [ninth] = await once(sockets[8]!, 'data');
-  assert.equal(readMessage(ninth.subarray(2)).rcode, 5);
   for (const socket of [first, ...sockets]) socket.destroy();
-  await eventually('each iterator is closed', () => returned === 8);
+  await eventually('each iterator is closed', () => returned === 9);
   await server.stop();
 });
