@@ -1,7 +1,8 @@
 /**
  * DNS over HTTPS (RFC 8484) with HTTP/2 and HTTP/1.1: GET with ?dns= in base64url, POST with the
- * message as body. It must hold: one request has at most one message of memory, one connection at
- * most BODIES_MAX.
+ * message as body. It must hold: one request has at most one message of memory, and what a connection
+ * holds, bodies and answers that are not taken, counts against the limit of all clients together.
+ * Node itself holds up to 1 MB more for a session of HTTP/2; less cannot be set.
  */
 import {
   createSecureServer,
@@ -19,9 +20,10 @@ import { decodeMessage } from './wire/message.ts';
 const MEDIA_TYPE = 'application/dns-message';
 /** Octets of a request's target; a query with every option has a few hundred. */
 const TARGET_MAX = 8 * 1024;
-/** Octets of all bodies that are under way on one connection. */
-const BODIES_MAX = 2 * TCP_MAX;
-const STREAMS_MAX = 64;
+/** Octets of all bodies and answers under way on one connection, beyond which no body is taken. */
+const HELD_MAX = 8 * TCP_MAX;
+/** RFC 9113 §6.5.2 advises against fewer: so many a client opens before it has seen our settings. */
+const STREAMS_MAX = 100;
 /** HTTP/2 settings in one frame, frames that make no sense, and rejected streams, of one connection. */
 const SETTINGS_MAX = 32;
 const INVALID_FRAMES_MAX = 20;
@@ -61,6 +63,10 @@ export function httpsServer(options: HttpsOptions): Http2SecureServer {
     const client = options.clientOf(session.socket);
     if (!client) return session.destroy();
     client.finish = () => session.close();
+  });
+  server.on('secureConnection', (socket) => {
+    const client = socket.alpnProtocol === 'h2' ? null : options.clientOf(socket);
+    if (client) client.finish = () => socket.end();
   });
   return server;
 }
@@ -112,7 +118,7 @@ class Https {
       length += chunk.length;
       clients.hold(client, client.held_bytes + chunk.length);
       chunks.push(chunk);
-      if (length <= TCP_MAX && client.held_bytes <= BODIES_MAX) return;
+      if (length <= TCP_MAX && client.held_bytes <= HELD_MAX) return;
       release();
       refuse(request, response, 413);
     });
@@ -139,11 +145,14 @@ class Https {
       return;
     }
     clients.progress(client);
+    clients.hold(client, client.held_bytes + size);
+    response.on('close', () => clients.hold(client, client.held_bytes - size));
     const answer = Buffer.from(this.#answer.subarray(0, size));
     const headers = {
       'content-type': MEDIA_TYPE,
       'content-length': size,
-      'cache-control': `max-age=${freshness_s(answer)}`,
+      // The answer may be one for this client alone: steered by its address, with its cookie.
+      'cache-control': `private, max-age=${freshness_s(answer)}`,
     };
     if (request.httpVersionMajor === 1) {
       response.writeHead(200, headers);

@@ -154,7 +154,7 @@ describe('encrypted streams', () => {
       assert.equal(status, 200);
       assert.equal(headers['content-type'], 'application/dns-message');
       assert.equal(headers['content-length'], String(body.length));
-      assert.equal(headers['cache-control'], 'max-age=5');
+      assert.equal(headers['cache-control'], 'private, max-age=5');
       assert.equal(readMessage(body).answers.length, 2);
     }
     client.close();

@@ -161,7 +161,7 @@ describe('DNS over TLS and HTTPS with kdig and curl', { skip: need('kdig', 'curl
       ]);
       assert.match(stdout, line);
       assert.match(stdout, /content-type: application\/dns-message/i);
-      assert.match(stdout, /cache-control: max-age=300/i);
+      assert.match(stdout, /cache-control: private, max-age=300/i);
     }
   });
 });
