@@ -66,6 +66,8 @@ export class CertificateWatch {
   /** A look is due soon. */
   #hinted = false;
   #stopped = false;
+  /** Looks are taken one after the other, so that an older pair never follows a newer one. */
+  #turn: Promise<void> = Promise.resolve();
 
   /** `onPair` is told of every usable pair from the first on, `onProblem` of every one that is none. */
   constructor(
@@ -90,7 +92,13 @@ export class CertificateWatch {
         this.#watchers.push(watcher);
       } catch {} // no such folder, or no watch left: the poll will do
     }
-    await this.#look();
+    await this.look();
+  }
+
+  /** Reads the files now if they have changed since they were last read. Never rejects. */
+  look(): Promise<void> {
+    this.#turn = this.#turn.then(() => this.#look());
+    return this.#turn;
   }
 
   stop(): void {
@@ -109,7 +117,7 @@ export class CertificateWatch {
   #after(ms: number): void {
     if (this.#stopped) return;
     this.#timer?.cancel();
-    this.#timer = this.#clock.timer(ms, () => void this.#look());
+    this.#timer = this.#clock.timer(ms, () => void this.look());
   }
 
   async #look(): Promise<void> {

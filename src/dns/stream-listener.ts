@@ -7,7 +7,7 @@ import { formatHostPort, type HostPort } from '../net/ip.ts';
 import type { Libc } from '../net/libc.ts';
 import { errnoError, listenErrorText } from '../net/listen-error.ts';
 import { admitSuccessor, boundTcpSocket, preferSuccessor } from '../net/shared-socket.ts';
-import type { StreamSettings } from './stream-shared.ts';
+import type { Bind } from './stream-shared.ts';
 import type { Listening, StreamKind } from './worker-shared.ts';
 
 /** Connections that wait to be accepted; the kernel takes net.core.somaxconn at most. */
@@ -40,7 +40,7 @@ export async function listen(
   libc: Libc | null,
   kind: StreamKind,
   asked: HostPort,
-  bind: StreamSettings['bind'],
+  bind: Bind,
   accept: (socket: Socket) => void,
 ): Promise<Listener> {
   // A client may end its side and still take answers; HTTP does not do that.
@@ -60,7 +60,7 @@ async function listenShared(
   libc: Libc,
   server: Server,
   asked: HostPort,
-  bind: StreamSettings['bind'],
+  bind: Bind,
 ): Promise<void> {
   const fd = boundTcpSocket(libc, asked, bind !== 'alone');
   if (fd < 0) throw errnoError(-fd);

@@ -2,6 +2,7 @@
 import type { DnsListen } from '../model/config.ts';
 import { readCertificate } from './stream-certificate.ts';
 import {
+  type Bind,
   type StreamCounters,
   type StreamPlace,
   type StreamSettings,
@@ -14,13 +15,15 @@ export class StreamPool {
   readonly #pool: WorkerPool;
   /** Outlives the thread. */
   readonly counters: StreamCounters = streamCounters();
+  #bind: Bind;
   #settings: StreamSettings;
   #state: StreamState = { listening: [], problems: [] };
 
   /** Its thread runs in `pool`. `takeOver`: its addresses may be those of another process. */
   constructor(pool: WorkerPool, dns: DnsListen, takeOver: boolean) {
     this.#pool = pool;
-    this.#settings = settingsOf(dns, takeOver ? 'beside' : 'alone');
+    this.#settings = settingsOf(dns);
+    this.#bind = takeOver ? 'beside' : 'alone';
   }
 
   get listening(): readonly Listening[] {
@@ -40,7 +43,11 @@ export class StreamPool {
       name: 'stream thread',
       script: new URL('./stream-worker.js', import.meta.url),
       events: true,
-      own: (): StreamPlace => ({ settings: this.#settings, counters: this.counters.buffer }),
+      own: (): StreamPlace => ({
+        settings: this.#settings,
+        bind: this.#bind,
+        counters: this.counters.buffer,
+      }),
       onStreams: (state) => this.#take(state),
     });
     await this.#pool.ready([member]);
@@ -50,13 +57,14 @@ export class StreamPool {
 
   /** To be in use with the pool's next snapshot. */
   set(dns: DnsListen): void {
-    this.#settings = this.#bound(settingsOf(dns, 'alone'));
+    this.#settings = this.#bound(settingsOf(dns));
   }
 
   /** A thread in this one's place has the same ports, and what it leaves behind is no obstacle. */
   #take(state: StreamState): void {
     this.#state = state;
-    this.#settings = this.#bound({ ...this.#settings, bind: 'again' });
+    this.#settings = this.#bound(this.#settings);
+    this.#bind = 'again';
   }
 
   /** With the real ports where 0 was asked for and one is had. */
@@ -82,7 +90,7 @@ export class StreamPool {
   }
 }
 
-function settingsOf(dns: DnsListen, bind: StreamSettings['bind']): StreamSettings {
+function settingsOf(dns: DnsListen): StreamSettings {
   const { listen, tls, tcp_clients_max, tcp_clients_per_address_max, tcp_idle_ms } = dns;
-  return { listen, tls, tcp_clients_max, tcp_clients_per_address_max, tcp_idle_ms, bind };
+  return { listen, tls, tcp_clients_max, tcp_clients_per_address_max, tcp_idle_ms };
 }

@@ -15,12 +15,16 @@ export interface StreamSettings extends StreamLimits {
   /** DNS over TCP. */
   readonly listen: DnsListen['listen'];
   readonly tls: DnsTls | null;
-  /**
-   * 'alone': an address that anyone has is an error. 'beside': it may be shared with a predecessor,
-   * from which all new connections are taken over. 'again': shared, after a thread of ours that died.
-   */
-  readonly bind: 'alone' | 'beside' | 'again';
 }
+
+/**
+ * How an address is opened. 'alone': one that anyone has is an error. 'beside': it may be shared with
+ * a predecessor, from which all new connections are taken over. 'again': shared, after a thread of
+ * ours that died.
+ */
+export type Bind = 'alone' | 'beside' | 'again';
+
+export type StreamLog = (level: 'info' | 'warn', fields: object, message: string) => void;
 
 export const STREAM_COUNTERS = [
   /** Open now, of all kinds. */
@@ -42,6 +46,8 @@ export function streamCounters(buffer?: SharedArrayBuffer): StreamCounters {
 /** What the stream thread is told beside the snapshot. */
 export interface StreamPlace {
   readonly settings: StreamSettings;
+  /** For the addresses that a thread opens at its start; later ones are opened 'alone'. */
+  readonly bind: Bind;
   readonly counters: SharedArrayBuffer;
 }
 

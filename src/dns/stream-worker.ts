@@ -5,7 +5,12 @@ import { collectGarbage } from '../base/memory.ts';
 import { loadLibc } from '../net/libc.ts';
 import { dnsCounters, Responder, TCP_MAX, TRANSPORT } from './respond.ts';
 import { StreamServer } from './stream-server.ts';
-import { type StreamPlace, streamCounters } from './stream-shared.ts';
+import {
+  type Bind,
+  type StreamPlace,
+  type StreamSettings,
+  streamCounters,
+} from './stream-shared.ts';
 import { TransferServer } from './transfer/server.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './worker-shared.ts';
 
@@ -45,11 +50,8 @@ const server = new StreamServer({
   log: (level, fields, message) => say({ kind: 'log', level, fields, message }),
 });
 
-async function use({
-  version,
-  own,
-}: Pick<ToWorker<StreamPlace>, 'version' | 'own'>): Promise<void> {
-  const streams = await server.use(own.settings);
+async function use(version: number, settings: StreamSettings, bind: Bind): Promise<void> {
+  const streams = await server.use(settings, bind);
   say({ kind: 'using', version, streams });
 }
 
@@ -62,6 +64,6 @@ port.on('message', (message: ToWorker<StreamPlace> | 'stop') => {
   transfers.use(message.snapshot);
   // As in the UDP workers: nothing else would let go of the zones before.
   collectGarbage();
-  void use(message);
+  void use(message.version, message.own.settings, 'alone');
 });
-void use(start);
+void use(start.version, start.own.settings, start.own.bind);

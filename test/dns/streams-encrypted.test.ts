@@ -49,6 +49,12 @@ async function pairOf(cert: string, key: string): Promise<Pair> {
   return { folder, tls };
 }
 
+/** As a tool that renews certificates does it. */
+async function replace(path: string, text: string): Promise<void> {
+  await writeFile(`${path}.new`, text);
+  await rename(`${path}.new`, path);
+}
+
 /** The subject of the certificate that a new connection meets, and the protocol versions. */
 async function handshake(at: HostPort, options: object = {}) {
   const socket = connectTls({
@@ -207,6 +213,15 @@ describe('encrypted streams', () => {
     request.destroy();
   });
 
+  test('a hundred requests before the client has seen the settings are all answered', async () => {
+    const client = connectHttp2(`https://${https.address}:${https.port}`, {
+      rejectUnauthorized: false,
+    });
+    const asked = Array.from({ length: 100 }, (_, id) => ask2(client, post, query(id)));
+    for (const { status } of await Promise.all(asked)) assert.equal(status, 200);
+    client.close();
+  });
+
   test('a client that opens streams and resets them at once harms nobody', async () => {
     const rapid = await session();
     const other = await session();
@@ -242,10 +257,6 @@ describe('encrypted streams', () => {
     assert.equal(before.subject, 'www.example.com');
     const held = connectTls({ host: tls.address, port: tls.port, rejectUnauthorized: false });
     await once(held, 'secureConnect');
-    const replace = async (path: string, text: string): Promise<void> => {
-      await writeFile(`${path}.new`, text);
-      await rename(`${path}.new`, path);
-    };
     // Of another certificate; then no certificate at all; the old pair stays.
     await replace(pair.tls.certificate, OTHER_CERTIFICATE);
     await eventually('it is told', () => /is not the key/.test(problems.at(-1) ?? ''));
@@ -275,6 +286,19 @@ test('a pair that cannot be used is one clear error at the start, and nothing is
   await assert.rejects(startServer({ dns: { listen, tls } }), {
     message: `${tls.certificate} cannot be read (ENOENT)`,
   });
+  await rm(folder, { recursive: true });
+});
+
+test('a reload looks at the certificate at once: its new pair is in use when it resolves', async () => {
+  const { folder, tls } = await pairOf(TEST_CERTIFICATE, TEST_KEY);
+  const server = await startServer({ dns: { listen, tls } });
+  const config = serverConfig({ dns: { listen, tls } });
+  await replace(tls.certificate, OTHER_CERTIFICATE);
+  await replace(tls.key, OTHER_KEY);
+  await server.reload(config, geoOf(config));
+  assert.equal((await handshake(server.tlsAddresses[0]!)).subject, 'ns1.example.com');
+  assert.equal((await handshake(server.httpsAddresses[0]!)).subject, 'ns1.example.com');
+  await server.stop();
   await rm(folder, { recursive: true });
 });
 

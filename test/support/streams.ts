@@ -37,7 +37,6 @@ export async function startStreams(shape: StreamsShape = {}): Promise<Streams> {
     tcp_clients_max: 1000,
     tcp_clients_per_address_max: 1000,
     tcp_idle_ms: 10_000,
-    bind: 'alone',
     ...shape.settings,
   };
   const respond = shape.respond ?? doorRespond();
@@ -54,7 +53,7 @@ export async function startStreams(shape: StreamsShape = {}): Promise<Streams> {
     libc: loadLibc(),
     log: () => {},
   });
-  const { listening, problems } = await server.use(settings);
+  const { listening, problems } = await server.use(settings, 'alone');
   if (problems.length > 0) throw new Error(problems[0]);
   return { server, at: listening[0]!.bound, counters, asked: () => asked };
 }
