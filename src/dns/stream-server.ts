@@ -99,6 +99,12 @@ export class StreamServer {
         problems.push((error as Error).message);
       }
     }
+    // Whoever starts or reloads is told by the result; the death of a thread has nobody who waits.
+    if (bind === 'again') {
+      for (const problem of problems) {
+        this.#options.log('warn', { problem }, 'an address is no longer served');
+      }
+    }
     const listening = this.#listeners.map(({ kind, asked, bound }) => ({ kind, asked, bound }));
     return { listening, problems };
   }

@@ -218,3 +218,14 @@ test('a handler that does not want a query leaves it to respond; one cut short i
   await eventually('each iterator is closed', () => returned === 9);
   await server.stop();
 });
+
+test('an address that a thread in the place of a dead one cannot have is told', async () => {
+  const told: unknown[] = [];
+  const { server, at } = await startStreams({ log: (...entry) => told.push(entry) });
+  const settings = { tls: null, tcp_clients_max: 9, tcp_clients_per_address_max: 9 };
+  const listen = [at, { address: '192.0.2.1', port: 53 }];
+  await server.use({ ...settings, tcp_idle_ms: 9000, listen }, 'again');
+  const problem = 'TCP 192.0.2.1:53: this machine does not have the address';
+  assert.deepEqual(told, [['warn', { problem }, 'an address is no longer served']]);
+  await server.stop();
+});

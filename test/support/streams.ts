@@ -7,6 +7,7 @@ import { StreamServer } from '../../src/dns/stream-server.ts';
 import {
   type StreamCounters,
   type StreamHandler,
+  type StreamLog,
   type StreamSettings,
   streamCounters,
 } from '../../src/dns/stream-shared.ts';
@@ -27,6 +28,7 @@ export interface StreamsShape {
   readonly handler?: StreamHandler;
   readonly clock?: Clock;
   readonly respond?: Respond;
+  readonly log?: StreamLog;
 }
 
 export async function startStreams(shape: StreamsShape = {}): Promise<Streams> {
@@ -51,7 +53,7 @@ export async function startStreams(shape: StreamsShape = {}): Promise<Streams> {
     clock: shape.clock ?? new SystemClock(),
     counters,
     libc: loadLibc(),
-    log: () => {},
+    log: shape.log ?? (() => {}),
   });
   const { listening, problems } = await server.use(settings, 'alone');
   if (problems.length > 0) throw new Error(problems[0]);
