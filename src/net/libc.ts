@@ -1,8 +1,9 @@
 /**
  * System calls that Node does not offer, made through koffi: socket options (shared-socket.ts) and
- * UDP in batches (udp-batch.ts). Where koffi is missing, or the machine is not 64-bit little-endian Linux (whose structure
- * layouts are written out here), `loadLibc` gives null and callers do without. A call never throws
- * for what the kernel says: it returns a negative errno, as in the kernel's own interface.
+ * UDP in batches (udp-batch.ts). Where koffi is missing, or the machine is not 64-bit little-endian
+ * Linux (whose structure layouts are written out here), `loadLibc` gives null and callers do without.
+ * A call never throws for what the kernel says: it returns a negative errno, as in the kernel's own
+ * interface.
  */
 import { createRequire } from 'node:module';
 import process from 'node:process';
