@@ -41,18 +41,7 @@ const control = new Int32Array(start.control);
 const counters = dnsCounters(start.counters);
 const clock = new SystemClock();
 const responder = new Responder(start.snapshot, start.seed, counters, clock);
-/** Answers a signed query without its signature. `responder` has counted and limited it already. */
-const inner = new Responder(unlimited(start.snapshot), start.seed, dnsCounters(), clock);
-const transfers = new TransferServer(start.snapshot, {
-  clock,
-  respond: (packet, client) => {
-    const family = client.length === 4 ? 4 : 6;
-    const out = new Uint8Array(responseBytes);
-    inner.tick();
-    const size = inner.respond(packet, packet.length, client, 0, family, out, TRANSPORT.UDP);
-    return size === 0 ? null : out.subarray(0, size);
-  },
-});
+const transfers = new TransferServer(start.snapshot, { clock });
 const responseBytes = Math.max(UDP_MIN, start.snapshot.udp_payload_max);
 const queries = counters.slot('queries');
 const unsent = counters.slot('unsent');
@@ -66,13 +55,8 @@ function errorText(error: NodeJS.ErrnoException): string {
   return `UDP ${formatHostPort(listen)}: ${listenErrorText(error)}`;
 }
 
-function unlimited(snapshot: Snapshot): Snapshot {
-  return { ...snapshot, policy: { ...snapshot.policy, rate_limit: null } };
-}
-
 function use(snapshot: Snapshot): void {
   responder.use(snapshot);
-  inner.use(unlimited(snapshot));
   transfers.use(snapshot);
   cache.clear();
 }
@@ -84,7 +68,8 @@ function answerSpecial(
   out: Uint8Array,
   length: number,
 ): number {
-  const answer = transfers.answerDatagram(packet, client, responseBytes);
+  const plain = out.subarray(0, length);
+  const answer = transfers.answerDatagram(packet, client, plain, responseBytes);
   if (!answer) return length;
   out.set(answer);
   return answer.length;

@@ -81,6 +81,18 @@ export function stage(config: Config, secrets = SECRETS, wall = () => NOW_MS): S
   return { health, serials, snapshot, server, respond, events, eligible };
 }
 
+/** The answer to one datagram, as a UDP worker makes it; null: an ordinary query. */
+export function datagram(
+  { server, respond }: Stage,
+  packet: Uint8Array,
+  client = '192.0.2.1',
+  size_max = 1232,
+): Uint8Array | null {
+  const address = parseAddress(client)!;
+  const plain = respond(packet, address) ?? new Uint8Array(0);
+  return server.answerDatagram(packet, address, plain, size_max);
+}
+
 /** Every message of the answer to one request. */
 export function collect(
   server: TransferServer,

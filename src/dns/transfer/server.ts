@@ -39,8 +39,8 @@ export interface TransferEvent {
 export interface TransferPorts {
   /** For TSIG: its `wall`. */
   readonly clock: Pick<Clock, 'wall'>;
-  /** Answers an ordinary query; null: nothing is to be sent. Called only for signed queries. */
-  readonly respond: (packet: Uint8Array, client: Address) => Uint8Array | null;
+  /** Where streams are served: answers a signed query otherwise ordinary; null: send nothing. */
+  readonly respond?: (packet: Uint8Array, client: Address) => Uint8Array | null;
   readonly onTransfer?: (event: TransferEvent) => void;
 }
 
@@ -49,12 +49,23 @@ export function zoneSource({ zones }: Snapshot, zone: number): ZoneSource {
   return new ImageSource(zones.zones[zone]!.image);
 }
 
-/** One request for a zone that has been read and, if it is signed, verified. */
+/** A request for a zone, or a signed one for anything, that has been read and verified. */
 interface Request {
-  readonly message: Message;
+  /** Without its signature. */
+  readonly octets: Uint8Array;
+  /** Null: it is signed, and an ordinary query otherwise. */
+  readonly message: Message | null;
   readonly client: Address;
   readonly key: string | null;
   readonly signer: Signer | null;
+}
+
+interface ZoneRequest extends Request {
+  readonly message: Message;
+}
+
+function isForZone(request: Request): request is ZoneRequest {
+  return request.message !== null;
 }
 
 export class TransferServer {
@@ -88,25 +99,39 @@ export class TransferServer {
    * `return`, which frees what the transfer holds.
    */
   answer(packet: Uint8Array, client: Address): Iterator<Uint8Array> | null {
-    const opened = this.#open(packet, client, MESSAGE_MAX);
+    const opened = this.#open(packet, client);
     if (opened === null || opened instanceof Uint8Array) return opened && once(opened);
-    return this.#transfer(opened);
+    if (isForZone(opened)) return this.#transfer(opened);
+    const plain = this.#ports.respond?.(opened.octets, client);
+    return plain ? once(this.#seal(packet, plain, opened.signer, MESSAGE_MAX)) : null;
   }
 
   /**
-   * The same for a datagram of which the client takes `size_max` octets at most if it says so by
-   * EDNS. RFC 1995 §2: IXFR gets the SOA alone, which says whether to come by TCP; AXFR is not
-   * defined for UDP (RFC 5936 §4.2).
+   * The same for a datagram that `respond` has answered with `plain`: what is sent instead; null: it
+   * is an ordinary query. The client takes `size_max` octets at most if it says so by EDNS. RFC 1995
+   * §2: IXFR gets the SOA alone, which says whether to come by TCP; AXFR is not defined for UDP (RFC
+   * 5936 §4.2).
    */
-  answerDatagram(packet: Uint8Array, client: Address, size_max: number): Uint8Array | null {
-    const opened = this.#open(packet, client, size_max);
-    if (opened === null || opened instanceof Uint8Array) return opened;
-    const { message, signer } = opened;
-    const answer = this.#datagram({ ...opened, signer: null });
-    return this.#seal(packet, answer, signer, Math.min(size_max, takes(message)));
+  answerDatagram(
+    packet: Uint8Array,
+    client: Address,
+    plain: Uint8Array,
+    size_max: number,
+  ): Uint8Array | null {
+    const opened = this.#open(packet, client);
+    if (opened === null) return null;
+    if (opened instanceof Uint8Array) {
+      // With the longest names even the record that says what is wrong is too much.
+      const fits = opened.length <= datagramMax(packet, opened.length, size_max);
+      return fits ? opened : rejection(packet, RCODE.NOTAUTH);
+    }
+    const { signer } = opened;
+    const answer = isForZone(opened) ? this.#datagram({ ...opened, signer: null }) : plain;
+    const octets = answer.length + (signer?.octets ?? 0);
+    return this.#seal(packet, answer, signer, datagramMax(packet, octets, size_max));
   }
 
-  #datagram(request: Request): Uint8Array {
+  #datagram(request: ZoneRequest): Uint8Array {
     const reply = this.#reply(request);
     const zone = this.#find(request.message);
     if (zone === undefined) return emptyMessage(reply, RCODE.NOTAUTH);
@@ -117,58 +142,42 @@ export class TransferServer {
     return soaMessage(reply, this.#soa(zone));
   }
 
-  /** The request for a zone in a packet; else its answer, or null for an ordinary query. */
-  #open(packet: Uint8Array, client: Address, size_max: number): Request | Uint8Array | null {
+  /** The request in a packet; else its answer, or null for an ordinary query. */
+  #open(packet: Uint8Array, client: Address): Request | Uint8Array | null {
     const verdict = this.#keys.verify(packet, this.#now_s());
     if (verdict.kind === 'bad') return verdict.answer;
     if (verdict.kind === 'unsigned') {
       const message = readRequest(packet);
-      return message && { message, client, key: null, signer: null };
+      return message && { octets: packet, message, client, key: null, signer: null };
     }
-    const { key, signer } = verdict;
-    const message = readRequest(verdict.message);
-    if (message) return { message, client, key, signer };
-    return this.#signed(verdict.message, client, signer, size_max);
-  }
-
-  /** An ordinary query that came signed is answered signed, or the client would not believe it. */
-  #signed(
-    packet: Uint8Array,
-    client: Address,
-    signer: Signer,
-    size_max: number,
-  ): Uint8Array | null {
-    const answer = this.#ports.respond(packet, client);
-    if (!answer) return null;
-    if (size_max === MESSAGE_MAX) return this.#seal(packet, answer, signer, MESSAGE_MAX);
-    const decoded = decodeMessage(packet);
-    const limit = decoded.ok ? takes(decoded.value) : UDP_MIN;
-    return this.#seal(packet, answer, signer, Math.min(size_max, limit));
+    const { key, signer, message: octets } = verdict;
+    return { octets, message: readRequest(octets), client, key, signer };
   }
 
   /**
    * The answer to `packet` as it is sent. RFC 8945 §5.3: if with its signature it is larger than
-   * `limit`, TC and the question alone are signed instead.
+   * `limit`, TC and the question alone are signed instead; if that is too large too, they go bare.
    */
   #seal(packet: Uint8Array, answer: Uint8Array, signer: Signer | null, limit: number): Uint8Array {
+    const signature = signer?.octets ?? 0;
     let message = answer;
-    if (answer.length + (signer?.octets ?? 0) > limit) {
+    if (answer.length + signature > limit) {
       message = rejection(packet, RCODE.NOERROR);
       message[2] = message[2]! | 0x02;
     }
-    return signer ? signer.sign(message, this.#now_s()) : message;
+    if (!signer || message.length + signature > limit) return message;
+    return signer.sign(message, this.#now_s());
   }
 
-  #transfer(request: Request): Iterator<Uint8Array> {
+  *#transfer(request: ZoneRequest): Generator<Uint8Array, void> {
     const reply = this.#reply(request);
     const zone = this.#find(request.message);
     // RFC 5936 §2.2.1: NOTAUTH for a name that is not the apex of a zone that we serve.
-    if (zone === undefined) return once(emptyMessage(reply, RCODE.NOTAUTH));
-    const snapshot = this.#snapshot;
-    const { origin } = snapshot.transfers.zones[zone]!;
+    if (zone === undefined) return yield emptyMessage(reply, RCODE.NOTAUTH);
+    const { origin } = this.#snapshot.transfers.zones[zone]!;
     if (!this.#access[zone]!.allows(request.client, request.key)) {
       this.#tell(request, origin, 'refused', null, 0);
-      return once(emptyMessage(reply, RCODE.REFUSED));
+      return yield emptyMessage(reply, RCODE.REFUSED);
     }
     const soa = this.#soa(zone);
     const known = knownSerial(request.message);
@@ -176,20 +185,20 @@ export class TransferServer {
     if (known !== null && (known === serial || serialAfter(known, serial))) {
       const message = soaMessage(reply, soa);
       this.#tell(request, origin, 'current', serial, message.length);
-      return once(message);
+      return yield message;
     }
     if (this.#active >= TRANSFERS_MAX) {
       this.#tell(request, origin, 'busy', null, 0);
-      return once(emptyMessage(reply, RCODE.SERVFAIL));
+      return yield emptyMessage(reply, RCODE.SERVFAIL);
     }
-    const frozen = new Frozen(snapshot).records(origin);
-    const records = chain(zoneSource(snapshot, zone).records(), frozen);
-    return this.#counted(request, origin, serial, zoneMessages(reply, soa, records));
+    const frozen = new Frozen(this.#snapshot).records(origin);
+    const records = chain(zoneSource(this.#snapshot, zone).records(), frozen);
+    yield* this.#counted(request, origin, serial, zoneMessages(reply, soa, records));
   }
 
   /** Counts a transfer from its first message to its end, however it ends. */
   *#counted(
-    request: Request,
+    request: ZoneRequest,
     origin: string,
     serial: number,
     messages: Generator<Uint8Array, boolean>,
@@ -221,7 +230,7 @@ export class TransferServer {
     return this.#zones.get(latin1(lowerName(questions[0]!.name.slice())));
   }
 
-  #reply({ message, signer }: Request): Reply {
+  #reply({ message, signer }: ZoneRequest): Reply {
     return { request: message, signer, now_s: () => this.#now_s() };
   }
 
@@ -270,9 +279,13 @@ function knownSerial({ questions, authorities }: Message): number | null {
   return serialOf(soa);
 }
 
-/** Octets of a UDP message that the client takes. */
-function takes({ edns }: Message): number {
-  return Math.max(UDP_MIN, edns?.payload ?? 0);
+/** The most octets that a datagram to the sender of `packet` may have; `wanted` are to be sent. */
+function datagramMax(packet: Uint8Array, wanted: number, size_max: number): number {
+  const least = Math.min(UDP_MIN, size_max);
+  if (wanted <= least) return least;
+  const decoded = decodeMessage(packet);
+  const payload = decoded.ok ? (decoded.value.edns?.payload ?? 0) : 0;
+  return Math.min(size_max, Math.max(UDP_MIN, payload));
 }
 
 function accessOf({ zones }: Transfers): Access[] {

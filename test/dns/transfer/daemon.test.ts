@@ -19,6 +19,9 @@ const soa = buildQuery({ name: 'example.com', type: 6 });
 const axfr = buildQuery({ name: 'example.com', type: 252 });
 const ixfr = buildQuery({ name: 'example.com', type: 251 });
 
+/** An address of its own. */
+const DNS = { listen: [{ address: '127.0.61.2', port: 0 }] };
+
 const now_s = (): number => Math.floor(Date.now() / 1000);
 const serial = ({ answers }: ReadMessage): number => Number(answers[0]!.text.split(' ')[2]);
 
@@ -127,3 +130,29 @@ for (const udp of ['batch', 'dgram'] as UdpEngine[]) {
     });
   });
 }
+
+for (const udp of ['batch', 'dgram'] as UdpEngine[]) {
+  test(`a refusal with the longest names does not end the thread, UDP by ${udp}`, async () => {
+    const server = await startServer({ udp, dns: { ...DNS, udp_payload_max: 512 } });
+    try {
+      const long = Array.from({ length: 31 }, () => 'abcdefg').join('.');
+      const query = buildQuery({ name: `x.${long}`, type: 1 });
+      const { packet } = signRequest(query, KEY, now_s(), { key: long, algorithm: long });
+      assert.equal(readMessage(await rawUdp(server, packet)).rcode, 9);
+      assert.equal(readMessage(await rawUdp(server, soa)).rcode, 0);
+    } finally {
+      await server.stop();
+    }
+  });
+}
+
+test('a signed query counts once', async () => {
+  const server = await startServer({ tsigKeys: SECRETS, dns: DNS });
+  try {
+    await rawUdp(server, signRequest(soa, KEY, now_s()).packet);
+    const { queries, noerror } = server.counters();
+    assert.deepEqual([queries, noerror], [1, 1]);
+  } finally {
+    await server.stop();
+  }
+});

@@ -5,10 +5,17 @@ import { makeSnapshot } from '../../../src/dns/snapshot.ts';
 import { TYPE } from '../../../src/dns/wire/codes.ts';
 import { formatName } from '../../../src/dns/wire/name.ts';
 import { parseAddress } from '../../../src/net/ip.ts';
-import { record, withZones } from '../../support/config.ts';
+import { record, type TestConfig, withZones } from '../../support/config.ts';
 import { buildQuery, nameOctets, type ReadRecord, readMessage } from '../../support/dns-query.ts';
 import { geoOf, policyOf, zoneConfig } from '../../support/dns-zone.ts';
-import { collect, NOW_MS, SECRETS, stage, transferConfig } from '../../support/transfer.ts';
+import {
+  collect,
+  datagram,
+  NOW_MS,
+  SECRETS,
+  stage,
+  transferConfig,
+} from '../../support/transfer.ts';
 import { assertSigned, signRequest } from '../../support/tsig.ts';
 
 const [SOA, AXFR, IXFR] = [6, 252, 251];
@@ -32,6 +39,16 @@ function ixfr(serial: number): Uint8Array {
 
 function records(messages: readonly Uint8Array[]): ReadRecord[] {
   return messages.flatMap((message) => readMessage(message).answers);
+}
+
+/** With 5000 hosts in the zone, which take several messages. */
+function largeConfig(): TestConfig {
+  const base = zoneConfig();
+  const many = Array.from({ length: 5000 }, (_, i) =>
+    record(`host${i}.example.com`, TYPE.A, Uint8Array.of(198, 18, i >> 8, i & 255)),
+  );
+  const zone = { ...base.zones[0]!, records: [...base.zones[0]!.records, ...many] };
+  return transferConfig({}, withZones(base, [zone, base.zones[1]!]));
 }
 
 const isAddress = (type: number): boolean => type === TYPE.A || type === TYPE.AAAA;
@@ -82,14 +99,8 @@ describe('a zone to a secondary (RFC 5936)', () => {
   });
 
   test('a large zone comes in messages of at most 16 KiB, one made at each step', () => {
-    const base = zoneConfig();
-    const many = Array.from({ length: 5000 }, (_, i) =>
-      record(`host${i}.example.com`, TYPE.A, Uint8Array.of(198, 18, i >> 8, i & 255)),
-    );
-    const zone = { ...base.zones[0]!, records: [...base.zones[0]!.records, ...many] };
-    const config = transferConfig({}, withZones(base, [zone, base.zones[1]!]));
     const { packet, mac } = signRequest(axfr, SECRETS[0]!, NOW_S);
-    const messages = collect(stage(config).server, packet, '127.0.0.1');
+    const messages = collect(stage(largeConfig()).server, packet, '127.0.0.1');
     assert.ok(messages.length > 5);
     assert.ok(messages.every(({ length }) => length <= 16384));
     assert.ok(messages.slice(0, -1).every(({ length }) => length > 16000));
@@ -113,20 +124,21 @@ describe('a zone to a secondary (RFC 5936)', () => {
   });
 
   test('a transfer under way goes on with the zone and serial that it began with', () => {
-    const { server, snapshot, serials, events } = stage(transferConfig());
+    const { server, snapshot, serials, events } = stage(largeConfig());
     const messages = server.answer(axfr, parseAddress('192.0.2.1')!)!;
+    const old = [messages.next().value!];
     serials.rise(0, NOW_MS + 60_000);
     const empty = transferConfig();
     const zone = { ...empty.zones[0]!, records: empty.zones[0]!.records.slice(0, 2) };
     const config = withZones(empty, [zone]);
     const { health, transfers } = snapshot;
     server.use(makeSnapshot(config, geoOf(config), health, 1232, policyOf(config), transfers));
-    const old = records([messages.next().value!]);
-    assert.equal(messages.next().done, true);
+    for (let next = messages.next(); !next.done; next = messages.next()) old.push(next.value);
     assert.equal(events[0]!.outcome, 'sent');
-    assert.ok(old.length > 50);
+    assert.ok(records(old).length > 5000);
     const serial = (all: ReadRecord[]): string => all[0]!.text.split(' ')[2]!;
-    assert.equal(serial(old), String(SERIAL));
+    assert.equal(serial(records(old)), String(SERIAL));
+    assert.equal(serial(records(old).slice(-1)), String(SERIAL));
     const fresh = records(collect(server, axfr));
     assert.ok(fresh.length < 20);
     assert.ok(Number(serial(fresh)) > SERIAL);
@@ -243,8 +255,8 @@ describe('who gets a zone', () => {
 });
 
 describe('IXFR (RFC 1995) and datagrams', () => {
-  const datagram = (packet: Uint8Array, client = '192.0.2.1') =>
-    stage(transferConfig()).server.answerDatagram(packet, parseAddress(client)!, 1232);
+  const ask = (packet: Uint8Array, client?: string) =>
+    datagram(stage(transferConfig()), packet, client);
 
   test('a client with the served serial, or a later one, gets the SOA alone', () => {
     const { server } = stage(transferConfig());
@@ -268,16 +280,16 @@ describe('IXFR (RFC 1995) and datagrams', () => {
   });
 
   test('by UDP: the SOA alone, for whom the zone is; AXFR is REFUSED', () => {
-    const soa = readMessage(datagram(ixfr(1))!);
+    const soa = readMessage(ask(ixfr(1))!);
     assert.equal(soa.answers.length, 1);
     assert.equal(soa.answers[0]!.text.split(' ')[2], String(SERIAL));
-    assert.equal(readMessage(datagram(ixfr(1), '198.51.100.1')!).rcode, REFUSED);
-    assert.equal(readMessage(datagram(axfr)!).rcode, REFUSED);
+    assert.equal(readMessage(ask(ixfr(1), '198.51.100.1')!).rcode, REFUSED);
+    assert.equal(readMessage(ask(axfr)!).rcode, REFUSED);
   });
 });
 
 test('whatever is changed in a request or cut from it, nothing throws and no zone leaks', () => {
-  const { server } = stage(transferConfig());
+  const made = stage(transferConfig());
   const seeds = [axfr, ixfr(1), signRequest(axfr, SECRETS[0]!, NOW_S).packet];
   const change = fc.tuple(fc.nat(300), fc.nat(255));
   fc.assert(
@@ -285,12 +297,11 @@ test('whatever is changed in a request or cut from it, nothing throws and no zon
       fc.constantFrom(...seeds),
       fc.array(change, { maxLength: 4 }),
       fc.nat(300),
-      (...made) => {
-        const [seed, changes, cut] = made;
+      (seed, changes, cut) => {
         const packet = Uint8Array.from(seed.subarray(0, Math.max(0, seed.length - (cut % 40))));
         for (const [at, octet] of changes) if (at < packet.length) packet[at] = octet;
-        server.answerDatagram(packet, Uint8Array.of(203, 0, 113, 1), 512);
-        for (const message of collect(server, packet, '203.0.113.1')) {
+        datagram(made, packet, '203.0.113.1', 512);
+        for (const message of collect(made.server, packet, '203.0.113.1')) {
           const zone = (message[6]! << 8) | message[7]!;
           assert.ok(zone <= 1);
         }
@@ -304,20 +315,20 @@ describe('ordinary queries', () => {
   const soa = buildQuery({ name: 'example.com', type: SOA });
 
   test('are left to others when not signed, malformed requests for zones too', () => {
-    const { server } = stage(transferConfig());
+    const made = stage(transferConfig());
     const client = parseAddress('192.0.2.1')!;
     const chaos = buildQuery({ name: 'example.com', type: AXFR, class: 3 });
     const version = buildQuery({ name: 'example.com', type: AXFR, edns: { version: 1 } });
     for (const packet of [soa, chaos, version, axfr.subarray(0, 20), new Uint8Array(3)]) {
-      assert.equal(server.answer(packet, client), null);
-      assert.equal(server.answerDatagram(packet, client, 1232), null);
+      assert.equal(made.server.answer(packet, client), null);
+      assert.equal(datagram(made, packet), null);
     }
   });
 
   test('signed ones are answered signed, with the serial of the transfer', () => {
     const { packet, mac } = signRequest(soa, SECRETS[0]!, NOW_S);
     const made = stage(transferConfig());
-    const byUdp = made.server.answerDatagram(packet, parseAddress('203.0.113.1')!, 1232)!;
+    const byUdp = datagram(made, packet, '203.0.113.1')!;
     for (const answers of [collect(made.server, packet, '203.0.113.1'), [byUdp]]) {
       assertSigned(answers, SECRETS[0]!, mac);
       assert.equal(readMessage(answers[0]!).answers[0]!.text.split(' ')[2], String(SERIAL));
@@ -328,7 +339,7 @@ describe('ordinary queries', () => {
     const big = buildQuery({ name: 'big.example.com', type: TYPE.A });
     const { packet, mac } = signRequest(big, SECRETS[0]!, NOW_S);
     const made = stage(transferConfig());
-    const answer = made.server.answerDatagram(packet, parseAddress('192.0.2.1')!, 1232)!;
+    const answer = datagram(made, packet)!;
     const { tc, question, answers } = readMessage(answer);
     assert.deepEqual([tc, question, answers.length], [true, 'big.example.com. 1', 0]);
     assert.ok(answer.length <= 512);
@@ -338,9 +349,27 @@ describe('ordinary queries', () => {
   test('an answer about a zone obeys the same limit', () => {
     const made = stage(transferConfig());
     const { packet, mac } = signRequest(ixfr(1), SECRETS[0]!, NOW_S);
-    const answer = made.server.answerDatagram(packet, parseAddress('192.0.2.1')!, 150)!;
+    const answer = datagram(made, packet, '192.0.2.1', 150)!;
     assert.equal(readMessage(answer).tc, true);
     assertSigned([answer], SECRETS[0]!, mac);
+  });
+
+  test('no datagram is larger than its client takes, however long the names are', () => {
+    const long = Array.from({ length: 31 }, () => 'abcdefg').join('.');
+    const secret = { ...SECRETS[0]!, name: long };
+    const name = `${'x'.repeat(60)}.${long.slice(0, 175)}.example.com`;
+    const query = buildQuery({ name, type: TYPE.A });
+    const unknown = { key: `y.${long}`, algorithm: `z.${long}` };
+    const made = stage(transferConfig(), [secret]);
+    const late = { packet: signRequest(query, secret, NOW_S - 1000).packet, rcode: NOTAUTH };
+    const stranger = { packet: signRequest(query, secret, NOW_S, unknown).packet, rcode: NOTAUTH };
+    const good = { packet: signRequest(query, secret, NOW_S).packet, rcode: 0 };
+    for (const { packet, rcode } of [late, stranger, good]) {
+      const answer = datagram(made, packet, '192.0.2.1', 512)!;
+      assert.ok(answer.length <= 512, `${answer.length} octets`);
+      assert.equal(readMessage(answer).rcode, rcode);
+      assert.equal(datagram(made, packet, '192.0.2.1', 1232)!.length, answer.length);
+    }
   });
 
   test('a misplaced signature is FORMERR whatever is asked', () => {
