@@ -42,6 +42,7 @@ export class Announcer {
   /** Origins whose answers have changed since their serial last rose. */
   readonly #changed = new Set<string>();
   #gathering: Timer | null = null;
+  #closed = false;
 
   constructor(clock: Clock, notifier: Notifier) {
     this.#clock = clock;
@@ -89,7 +90,9 @@ export class Announcer {
     if (current && current.health.version() !== this.#healthVersion) this.#look(current);
   }
 
+  /** From here on nobody is told anything, whatever is used or moves. */
   close(): void {
+    this.#closed = true;
     this.#gathering?.cancel();
     this.#notifier.close();
   }
@@ -106,7 +109,7 @@ export class Announcer {
       seen.set(origin, answers);
     });
     this.#seen = seen;
-    if (this.#changed.size === 0 || this.#gathering) return;
+    if (this.#changed.size === 0 || this.#gathering || this.#closed) return;
     this.#gathering = this.#clock.timer(GATHER_MS, () => this.#rise());
   }
 
@@ -122,6 +125,7 @@ export class Announcer {
   }
 
   #announce(): void {
+    if (this.#closed) return;
     const { snapshot, serials } = this.#current!;
     const notices: Notice[] = [];
     snapshot.transfers.zones.forEach(({ origin, transfer }, zone) => {

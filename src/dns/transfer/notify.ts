@@ -43,7 +43,9 @@ export function step(
 ): [NotifyState, readonly NotifyEffect[]] {
   if (event.kind === 'risen') {
     const { serial, id, delay_ms } = event;
-    return [{ serial, id, tries: 0 }, [{ kind: 'wait', ms: delay_ms }]];
+    // Whose turn has not come yet keeps it: a zone that changes each second would put it off forever.
+    const waits = state !== null && state.tries === 0;
+    return [{ serial, id, tries: 0 }, waits ? [] : [{ kind: 'wait', ms: delay_ms }]];
   }
   if (!state) return [null, []];
   const { serial, id, tries } = state;

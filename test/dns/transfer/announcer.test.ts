@@ -207,6 +207,29 @@ describe('NOTIFY (RFC 1996)', () => {
     assert.deepEqual(counts, [64, 128, 150]);
   });
 
+  test('nobody waits for his turn for ever while the serial rises each second', () => {
+    const many = Array.from({ length: 1500 }, (_, i) => ({
+      address: { address: `198.18.${i >> 8}.${i & 255}`, port: 53 },
+      key: null,
+    }));
+    const world = new World(notifying(...many));
+    for (let i = 0; i < 40; i++) {
+      world.eligible((id) => id !== 'fra-lb1/web' || i % 2 === 1);
+      world.clock.advance(100);
+    }
+    assert.equal(new Set(world.sent.map(({ to }) => to)).size, many.length);
+  });
+
+  test('a reload that ends after the end tells nobody', () => {
+    const world = new World(toPlain());
+    world.clock.advance(0);
+    world.whileSwapping = () => world.stop();
+    world.reload(notifying({ address: SIGNED, key: null }));
+    world.eligible(() => true);
+    world.clock.advance(60_000);
+    assert.deepEqual([world.sent.length, world.clock.pending], [1, 0]);
+  });
+
   test('nothing is sent after the end', () => {
     const world = new World(toPlain());
     world.clock.advance(0);
