@@ -59,9 +59,10 @@ export class NameWriter {
    * reader gets back is octet for octet what was written.
    */
   write(name: Uint8Array): void {
+    const text = Buffer.from(name.buffer, name.byteOffset, name.length).toString('latin1');
     let at = 0;
     while (at < name.length && name[at] !== 0) {
-      const suffix = String.fromCharCode(...name.subarray(at));
+      const suffix = text.slice(at);
       const place = this.#places.get(suffix);
       if (place !== undefined) {
         this.#out.u16(0xc000 | place);
