@@ -43,9 +43,10 @@ export class Access {
 
   constructor(transfer: ZoneTransfer | null) {
     this.#rules = (transfer?.allow ?? []).map(({ prefix, key }) => {
-      const parsed = prefix === null ? null : parsePrefix(prefix);
-      if (prefix !== null && !parsed) throw new RangeError(`"${prefix}" is no prefix`);
-      return { prefix: parsed, key };
+      if (prefix === null) return { prefix: null, key };
+      const parsed = parsePrefix(prefix);
+      if (!parsed) throw new RangeError(`"${prefix}" is no prefix`);
+      return { prefix: unmapPrefix(parsed), key };
     });
   }
 
@@ -58,4 +59,11 @@ export class Access {
         (rule.key === null || rule.key === key),
     );
   }
+}
+
+/** As clients are compared: their IPv4-mapped addresses as IPv4. */
+function unmapPrefix({ address, length }: Prefix): Prefix {
+  const unmapped = unmapAddress(address);
+  if (unmapped.length === address.length || length < 96) return { address, length };
+  return { address: unmapped, length: length - 96 };
 }

@@ -193,6 +193,18 @@ describe('who gets a zone', () => {
     assert.equal(rcodeOf(signed(), '::ffff:127.0.0.1'), 0);
   });
 
+  test('by IPv6 as well, and a prefix of IPv4-mapped addresses is one of IPv4', () => {
+    const rule = (prefix: string) => transferConfig({ allow: [{ prefix, key: null }] });
+    const mapped = rule('::ffff:192.0.2.0/120');
+    assert.equal(rcodeOf(axfr, '192.0.2.1', mapped), 0);
+    assert.equal(rcodeOf(axfr, '::ffff:192.0.2.1', mapped), 0);
+    assert.equal(rcodeOf(axfr, '192.0.3.1', mapped), REFUSED);
+    const six = rule('2001:db8:1::/48');
+    assert.equal(rcodeOf(axfr, '2001:db8:1::53', six), 0);
+    assert.equal(rcodeOf(axfr, '2001:db8:2::53', six), REFUSED);
+    assert.equal(rcodeOf(axfr, '192.0.2.1', rule('::/0')), REFUSED);
+  });
+
   test('a wrong signature is not overlooked where none is needed', () => {
     const wrong = { ...SECRETS[0]!, secret: Buffer.from('guessed') };
     const made = stage(transferConfig());
