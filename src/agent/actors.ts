@@ -8,8 +8,8 @@ import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Prng } from '../base/prng.ts';
 import { type NeighborStatus, Speaker } from '../bgp/speaker.ts';
-import type { KeyWithSecret } from '../config/tsig-keys.ts';
 import { DnsServer } from '../dns/server.ts';
+import type { TsigSecret } from '../dns/transfer/signing.ts';
 import type { GeoMap } from '../geo/map.ts';
 import type { Config, Site } from '../model/config.ts';
 import type { SiteEvent } from '../model/event.ts';
@@ -30,7 +30,7 @@ export interface ActorOptions {
   /** For server cookies (RFC 9018), at least one; without them, one that nobody knows. */
   readonly cookieSecrets?: readonly Uint8Array[];
   /** The keys of the configuration with their secrets; by default none. */
-  readonly tsigKeys?: readonly KeyWithSecret[];
+  readonly tsigKeys?: readonly TsigSecret[];
   /** True: DNS starts beside another process that serves the same addresses, until that stops. */
   readonly takeOver?: boolean;
   readonly clock: Clock;

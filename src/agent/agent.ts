@@ -9,8 +9,8 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import { Listeners } from '../base/listeners.ts';
 import type { Log } from '../base/log.ts';
-import type { KeyWithSecret } from '../config/tsig-keys.ts';
 import { decide } from '../decide/decide.ts';
+import type { TsigSecret } from '../dns/transfer/signing.ts';
 import type { GeoMap } from '../geo/map.ts';
 import type { Config } from '../model/config.ts';
 import type { EventKind, SiteEvent } from '../model/event.ts';
@@ -149,7 +149,7 @@ export class Agent {
   }
 
   /** Zone transfers and notifications are signed with `keys` from now on, and with no others. */
-  useTsigKeys(keys: readonly KeyWithSecret[]): Promise<void> {
+  useTsigKeys(keys: readonly TsigSecret[]): Promise<void> {
     return this.#inTurn(() => this.#actors.dns.useTsigKeys(keys));
   }
 

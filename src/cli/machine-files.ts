@@ -9,7 +9,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { parseCookieSecrets } from '../config/cookie-secrets.ts';
 import { readText } from '../config/files.ts';
 import { SECRET_BYTES_MAX } from '../config/limits.ts';
-import { type KeyWithSecret, readTsigKey } from '../config/tsig-keys.ts';
+import { readTsigKey } from '../config/tsig-keys.ts';
+import type { TsigSecret } from '../dns/transfer/signing.ts';
 import type { GeoMap } from '../geo/map.ts';
 import type { Config } from '../model/config.ts';
 import { CommandError } from './command-error.ts';
@@ -28,7 +29,7 @@ interface Part<Value> {
 export interface MachineFiles {
   readonly geo: Part<GeoMap>;
   readonly cookies: Part<readonly Uint8Array[]>;
-  readonly keys: Part<readonly KeyWithSecret[]>;
+  readonly keys: Part<readonly TsigSecret[]>;
 }
 
 async function stateOf(path: string): Promise<string> {
@@ -53,7 +54,7 @@ async function partOf<Value>(
   return same ? before : { said, states, value: await make() };
 }
 
-async function keysOf({ tsig_keys }: Config): Promise<readonly KeyWithSecret[]> {
+async function keysOf({ tsig_keys }: Config): Promise<readonly TsigSecret[]> {
   const keys = await Promise.all(tsig_keys.map(readTsigKey));
   const errors = keys.flatMap((key) => (key.ok ? [] : [key.error]));
   if (errors.length > 0) throw new CommandError(errors.join('\n'));

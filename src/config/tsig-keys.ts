@@ -1,19 +1,15 @@
 /** The secrets of TSIG keys, from the files that a configuration names. No error tells what is in one. */
 import { err, ok, type Result } from '../base/result.ts';
+import type { TsigSecret } from '../dns/transfer/signing.ts';
 import type { TsigKey } from '../model/config.ts';
 import { readSecret } from './load.ts';
-
-/** A key that can sign: the model's, with its secret instead of the file that holds it. */
-export interface KeyWithSecret extends Pick<TsigKey, 'name' | 'algorithm'> {
-  readonly secret: Uint8Array;
-}
 
 /** Fewer octets can be guessed; 32 and more are usual (RFC 2104 §3). */
 const TSIG_OCTETS_MIN = 16;
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 /** The key with the secret in the file that it names; the error begins with the file. */
-export async function readTsigKey(key: TsigKey): Promise<Result<KeyWithSecret, string>> {
+export async function readTsigKey(key: TsigKey): Promise<Result<TsigSecret, string>> {
   const { name, algorithm, secret_file } = key;
   const text = await readSecret(secret_file);
   if (!text.ok) return err(`${secret_file}: ${text.error}`);

@@ -7,7 +7,7 @@ import { type Log, silentLog } from '../../src/base/log.ts';
 import { Follower } from '../../src/cli/follow.ts';
 import { readMachineFiles } from '../../src/cli/machine-files.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import type { KeyWithSecret } from '../../src/config/tsig-keys.ts';
+import type { TsigSecret } from '../../src/dns/transfer/signing.ts';
 import { type GeoMap, lookupRegion } from '../../src/geo/map.ts';
 import type { Config } from '../../src/model/config.ts';
 import { TempDeployment } from '../support/deployment.ts';
@@ -22,7 +22,7 @@ class FakeAgent {
   failure: string[] = [];
   error: Error | null = null;
   cookies: readonly Uint8Array[] = [];
-  keys: readonly KeyWithSecret[] = [];
+  keys: readonly TsigSecret[] = [];
 
   constructor(config: Config) {
     this.config = config;
@@ -40,7 +40,7 @@ class FakeAgent {
     this.cookies = secrets;
   }
 
-  async useTsigKeys(keys: readonly KeyWithSecret[]): Promise<void> {
+  async useTsigKeys(keys: readonly TsigSecret[]): Promise<void> {
     assert.equal(this.reloads, 0, 'before the zones that name them');
     this.keys = keys;
   }

@@ -19,10 +19,8 @@ import {
   withTsig,
 } from '../wire/tsig.ts';
 
-/** A key with its secret, as the composition root read it from `TsigKey.secret_file`. */
-export interface TsigSecret {
-  readonly name: TsigKey['name'];
-  readonly algorithm: TsigKey['algorithm'];
+/** A key that can sign: the model's, with its secret instead of the file that holds it. */
+export interface TsigSecret extends Pick<TsigKey, 'name' | 'algorithm'> {
   readonly secret: Uint8Array;
 }
 
