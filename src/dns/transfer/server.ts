@@ -21,7 +21,11 @@ import { emptyMessage, type Reply, soaMessage, zoneMessages } from './messages.t
 import { Keyring, rejection, type Signer } from './signing.ts';
 import { type PlainRecord, serialOf, withSerial, type ZoneSource } from './source.ts';
 
-/** Zones that are being sent at once, in this thread; each may hold an old snapshot in memory. */
+/**
+ * Zones that are being sent at once, in this thread, to whom they are for: strangers who wait for
+ * their refusal take nobody's place. Each may hold a zone in memory that has been replaced since, for
+ * as long as its client makes progress; a client without any is closed.
+ */
 const TRANSFERS_MAX = 16;
 
 /** One request for a zone and what became of it, for the log. */

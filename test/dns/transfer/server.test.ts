@@ -247,6 +247,17 @@ describe('who gets a zone', () => {
     );
   });
 
+  test('a refusal that nobody takes keeps nobody out', () => {
+    const made = stage(transferConfig());
+    const strangers = Array.from({ length: 40 }, () => {
+      const messages = made.server.answer(axfr, parseAddress('198.51.100.1')!)!;
+      assert.equal(readMessage(messages.next().value!).rcode, REFUSED);
+      return messages;
+    });
+    assert.equal(readMessage(collect(made.server, axfr)[0]!).rcode, 0);
+    assert.ok(strangers.every((messages) => messages.next().done));
+  });
+
   test('each request for a zone is told, with who asked and what became of it', () => {
     const made = stage(transferConfig());
     collect(made.server, signed(), '127.0.0.1');
