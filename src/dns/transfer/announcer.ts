@@ -103,7 +103,7 @@ export class Announcer {
     const seen = new Map<string, string>();
     snapshot.transfers.zones.forEach(({ origin }, zone) => {
       if (serials.offset(zone) === 0) return;
-      const answers = textOf(frozen.records(origin));
+      const answers = textOf(frozen.records(zone));
       const before = this.#seen.get(origin);
       if (before !== undefined && before !== answers) this.#changed.add(origin);
       seen.set(origin, answers);

@@ -23,19 +23,21 @@ export class Frozen {
     this.#health = new HealthTable(snapshot.health);
   }
 
-  /** Records of the health-aware names of the zone `origin` (presentation form, no dot). */
-  records(origin: string): PlainRecord[] {
+  /** Records of the health-aware names of a zone, by its index in Config.zones. */
+  records(zone: number): PlainRecord[] {
     for (;;) {
       const version = this.#health.settled();
-      const records = this.#collect(origin);
+      const records = this.#collect(zone);
       if (this.#health.version() === version) return records;
     }
   }
 
-  #collect(origin: string): PlainRecord[] {
+  #collect(zone: number): PlainRecord[] {
+    const { services, zones } = this.#snapshot;
     const records: PlainRecord[] = [];
-    this.#snapshot.services.forEach(({ name, zone, ttl_s }, service) => {
-      if (zone !== origin) return;
+    for (const service of zones.zones[zone]!.services) {
+      if (service < 0) continue;
+      const { name, ttl_s } = services[service]!;
       const owner = wireName(name);
       for (const rdata of this.#addresses(service, 4)) {
         records.push({ owner, type: TYPE.A, ttl_s, rdata });
@@ -43,7 +45,7 @@ export class Frozen {
       for (const rdata of this.#addresses(service, 6)) {
         records.push({ owner, type: TYPE.AAAA, ttl_s, rdata });
       }
-    });
+    }
     return records;
   }
 

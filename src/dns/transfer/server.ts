@@ -195,7 +195,7 @@ export class TransferServer {
       this.#tell(request, origin, 'busy', null, 0);
       return yield emptyMessage(reply, RCODE.SERVFAIL);
     }
-    const frozen = new Frozen(this.#snapshot).records(origin);
+    const frozen = new Frozen(this.#snapshot).records(zone);
     const records = chain(zoneSource(this.#snapshot, zone).records(), frozen);
     yield* this.#counted(request, origin, serial, zoneMessages(reply, soa, records));
   }
