@@ -11,10 +11,13 @@ const POINTER_MAX = 0x3fff;
 /** A good compressor never needs a pointer to a pointer, so there is at most one per label. */
 const POINTERS_PER_NAME_MAX = 127;
 
+/** Where a name is put together: one memory for all costs less than one for each. */
+const scratch = new Uint8Array(NAME_MAX);
+
 /** The uncompressed name at the reader's place; the reader fails if it is malformed. */
 export function readName(reader: Reader): Uint8Array {
   const { bytes, end } = reader;
-  const out = new Uint8Array(NAME_MAX);
+  const out = scratch;
   let length = 0;
   let at = reader.offset;
   /** Where reading goes on; known at the first pointer. */
@@ -33,9 +36,7 @@ export function readName(reader: Reader): Uint8Array {
       continue;
     }
     if (at + 1 + octet > end || length + 1 + octet > NAME_MAX) break;
-    out.set(bytes.subarray(at, at + 1 + octet), length);
-    length += 1 + octet;
-    at += 1 + octet;
+    for (const last = at + octet; at <= last; ) out[length++] = bytes[at++]!;
     if (octet > 0) continue;
     reader.skip((next < 0 ? at : next) - reader.offset);
     return out.slice(0, length);

@@ -94,10 +94,10 @@ export function readTsig(packet: Uint8Array, at: number): Tsig | null {
   const algorithm = lowerName(readName(reader));
   const signed_s = reader.u16() * 2 ** 32 + reader.u32();
   const fudge_s = reader.u16();
-  const mac = Uint8Array.from(reader.take(reader.u16()));
+  const mac = new Uint8Array(reader.take(reader.u16()));
   const originalId = reader.u16();
   const error = reader.u16();
-  const other = Uint8Array.from(reader.take(reader.u16()));
+  const other = new Uint8Array(reader.take(reader.u16()));
   if (reader.failed || reader.left > 0 || klass !== CLASS.ANY || ttl_s !== 0) return null;
   return { key, algorithm, signed_s, fudge_s, mac, originalId, error, other };
 }
@@ -105,10 +105,12 @@ export function readTsig(packet: Uint8Array, at: number): Tsig | null {
 /** The message as it was before it was signed: without the record at `at`, with its own id. */
 export function unsigned(packet: Uint8Array, at: number, originalId: number): Uint8Array {
   // Not `slice`: a Buffer's gives a view.
-  const message = Uint8Array.from(packet.subarray(0, at));
-  const view = new DataView(message.buffer);
-  view.setUint16(0, originalId);
-  view.setUint16(10, view.getUint16(10) - 1);
+  const message = new Uint8Array(packet.subarray(0, at));
+  const additional = u16(message, 10) - 1;
+  message[0] = originalId >>> 8;
+  message[1] = originalId;
+  message[10] = additional >>> 8;
+  message[11] = additional;
   return message;
 }
 
