@@ -49,6 +49,8 @@ interface Secondary {
   timer: Timer | null;
   /** MAC of the last packet sent; null: it was not signed. */
   mac: Uint8Array | null;
+  /** The last answer was not rightly signed: the secondary may have another secret. */
+  doubted: boolean;
 }
 
 export class Notifier {
@@ -89,8 +91,9 @@ export class Notifier {
     for (const notice of notices) {
       const known = this.#secondaries.get(nameOf(notice));
       if (known && known.notice.serial === notice.serial) continue;
-      const secondary = known ?? { notice, state: null, timer: null, mac: null };
+      const secondary = known ?? { notice, state: null, timer: null, mac: null, doubted: false };
       secondary.notice = notice;
+      secondary.doubted = false;
       this.#secondaries.set(nameOf(notice), secondary);
       const delay_ms = Math.floor(fresh++ / BURST_MAX) * BURST_PAUSE_MS;
       const { serial } = notice;
@@ -109,7 +112,7 @@ export class Notifier {
     secondary.state = state;
     for (const effect of effects) {
       if (effect.kind === 'send') this.#send(secondary, effect.id);
-      else if (effect.kind === 'ended') this.#ended(secondary.notice, effect.rcode);
+      else if (effect.kind === 'ended') this.#ended(secondary, effect.rcode);
       else {
         secondary.timer?.cancel();
         secondary.timer = null;
@@ -128,27 +131,32 @@ export class Notifier {
     this.#port.send(packet, address);
   }
 
+  /** Anyone can send packets here: nothing is decoded but what may be an answer that is waited for. */
   #received(packet: Uint8Array, from: HostPort): void {
-    const answer = readNotifyAnswer(packet);
-    if (!answer) return;
+    if (packet.length < 2) return;
+    const id = (packet[0]! << 8) | packet[1]!;
     for (const secondary of this.#secondaries.values()) {
       const { notice, state, mac } = secondary;
-      if (state?.id !== answer.id || !isAbout(answer, notice)) continue;
-      if (formatHostPort(notice.address) !== formatHostPort(from)) continue;
+      if (state?.id !== id || formatHostPort(notice.address) !== formatHostPort(from)) continue;
+      const answer = readNotifyAnswer(packet);
+      if (!answer || !isAbout(answer, notice)) continue;
       const { key } = notice;
       const verified =
         key === null || mac === null || this.#keys.answered(key, packet, mac, this.#now_s());
+      secondary.doubted = !verified;
       if (!verified) continue;
-      this.#step(secondary, { kind: 'answered', id: answer.id, rcode: answer.rcode });
+      this.#step(secondary, { kind: 'answered', id, rcode: answer.rcode });
       return;
     }
   }
 
-  #ended({ zone, address, serial }: Notice, rcode: number | null): void {
+  #ended({ notice, doubted }: Secondary, rcode: number | null): void {
+    const { zone, address, serial } = notice;
     const fields = { zone, secondary: formatHostPort(address), serial };
     if (rcode === RCODE.NOERROR) this.#log.debug(fields, 'the secondary knows the new serial');
-    else if (rcode === null) this.#log.warn(fields, 'the secondary does not answer NOTIFY');
-    else this.#log.warn({ ...fields, rcode }, 'the secondary refuses NOTIFY');
+    else if (rcode !== null) this.#log.warn({ ...fields, rcode }, 'the secondary refuses NOTIFY');
+    else if (!doubted) this.#log.warn(fields, 'the secondary does not answer NOTIFY');
+    else this.#log.warn(fields, 'what the secondary answers to NOTIFY is not signed with the key');
   }
 
   #now_s(): number {

@@ -28,6 +28,7 @@ class World implements DatagramPort {
   readonly clock = new VirtualClock(0, Date.UTC(2026, 5, 1));
   readonly sent: Sent[] = [];
   readonly warnings: object[] = [];
+  readonly told: string[] = [];
   closed = false;
   #config: Config;
   #health: HealthWriter;
@@ -37,7 +38,13 @@ class World implements DatagramPort {
   #arrive: (packet: Uint8Array, from: HostPort) => void = () => {};
 
   constructor(config: Config) {
-    const log: Log = { ...silentLog, warn: (fields) => this.warnings.push(fields) };
+    const log: Log = {
+      ...silentLog,
+      warn: (fields, text) => {
+        this.warnings.push(fields);
+        this.told.push(text);
+      },
+    };
     let id = 0;
     const notifier = new Notifier(this.clock, log, this, () => ++id);
     this.#announcer = new Announcer(this.clock, notifier);
@@ -192,6 +199,19 @@ describe('NOTIFY (RFC 1996)', () => {
     world.raw(good, SIGNED);
     world.clock.advance(60_000);
     assert.equal(world.sent.length, 2);
+  });
+
+  test('with a key, it is told when what comes back is not signed with it', () => {
+    for (const answers of [true, false]) {
+      const world = new World(notifying({ address: SIGNED, key: 'transfer.key' }));
+      world.clock.advance(0);
+      const { message } = signatureOf(world.sent[0]!.packet);
+      message[2] = message[2]! | 0x80;
+      if (answers) world.raw(message, SIGNED);
+      world.clock.advance(120_000);
+      const [warning] = world.told;
+      assert.match(warning!, answers ? /is not signed with the key/ : /does not answer/);
+    }
   });
 
   test('many secondaries are told in bursts of 64', () => {
