@@ -51,10 +51,41 @@ function bigConfig(notify: { address: string; port: number } | null): TestConfig
   const hosts = Array.from({ length: HOSTS }, (_, i) =>
     record(`host${i}.example.com`, TYPE.A, Uint8Array.of(198, 18, i >> 8, i & 255)),
   );
-  const zone = { ...base.zones[0]!, records: [...base.zones[0]!.records, ...hosts] };
+  const others = [
+    record('occluded.down.example.com', TYPE.TXT, Uint8Array.of(1, 97)),
+    record('below.moved.down.example.com', TYPE.A, Uint8Array.of(192, 0, 2, 1)),
+    record('with\\.dot.example.com', TYPE.A, Uint8Array.of(192, 0, 2, 2)),
+    record('\\000\\032\\255.example.com', TYPE.A, Uint8Array.of(192, 0, 2, 3)),
+    record('unknown.example.com', 65280, Uint8Array.of(1, 2, 3)),
+  ];
+  const records = [...base.zones[0]!.records, ...hosts, ...others];
+  const zone = { ...base.zones[0]!, records };
+  const services = [...base.services, { ...base.services[0]!, name: 'example.com' }];
   const allow = KEYS.map(({ name }) => ({ prefix: '127.0.0.0/8', key: name }));
   const told = notify ? [{ address: notify, key: KEY.name }] : [];
-  return transferConfig({ allow, notify: told }, withZones(base, [zone, base.zones[1]!]));
+  return transferConfig(
+    { allow, notify: told },
+    withZones({ ...base, services }, [zone, base.zones[1]!]),
+  );
+}
+
+/** What `tool`, dig or kdig, prints. */
+async function ask(
+  { address, port }: HostPort,
+  tool: string,
+  key: TsigSecret | null,
+  ...args: string[]
+): Promise<string> {
+  const text = key && Buffer.from(key.secret).toString('base64');
+  const sign = key ? ['-y', `${key.algorithm}:${key.name}:${text}`] : [];
+  const { stdout, stderr } = await run(tool, [
+    `@${address}`,
+    '-p',
+    String(port),
+    ...sign,
+    ...args,
+  ]).catch((error: { stdout: string; stderr: string }) => error);
+  return stdout + stderr;
 }
 
 const open = (config: TestConfig, udp: UdpEngine = 'batch'): Promise<DnsServer> =>
@@ -67,26 +98,13 @@ for (const udp of ['batch', 'dgram'] as UdpEngine[]) {
       server = await open(bigConfig(null), udp);
     });
     after(async () => server.stop());
-
-    const ask = async (
-      tool: string,
-      key: TsigSecret | null,
-      ...args: string[]
-    ): Promise<string> => {
-      const text = key && Buffer.from(key.secret).toString('base64');
-      const sign = key ? ['-y', `${key.algorithm}:${key.name}:${text}`] : [];
-      const at = [`@${HOST}`, '-p', String(server.addresses[0]!.port), ...sign, ...args];
-      const { stdout, stderr } = await run(tool, at).catch(
-        (error: { stdout: string; stderr: string }) => error,
-      );
-      return stdout + stderr;
-    };
+    const at = (): HostPort => server.addresses[0]!;
 
     for (const key of KEYS) {
       test(`whole, and its signatures are right: ${key.algorithm}`, async () => {
         const [dig, kdig] = await Promise.all([
-          ask('dig', key, '+onesoa', 'example.com', 'AXFR'),
-          ask('kdig', key, 'example.com', 'AXFR'),
+          ask(at(), 'dig', key, '+onesoa', 'example.com', 'AXFR'),
+          ask(at(), 'kdig', key, 'example.com', 'AXFR'),
         ]);
         assert.doesNotMatch(dig, /WARNING|[Cc]ouldn't verify|failed/);
         assert.doesNotMatch(kdig, /WARNING|;; ERROR/);
@@ -100,25 +118,31 @@ for (const udp of ['batch', 'dgram'] as UdpEngine[]) {
 
     test('a query by UDP that is signed is answered signed, with a cut MAC too', async () => {
       for (const tool of ['dig', 'kdig']) {
-        const text = await ask(tool, KEY, '+norec', 'example.com', 'SOA');
+        const text = await ask(at(), tool, KEY, '+norec', 'example.com', 'SOA');
         assert.match(text, /TSIG/);
         assert.doesNotMatch(text, /WARNING|;; ERROR|verify/);
       }
       const cut = { ...KEY, algorithm: 'hmac-sha256-128' } as unknown as TsigSecret;
-      assert.doesNotMatch(await ask('dig', cut, '+norec', 'example.com', 'SOA'), /WARNING|verify/);
+      assert.doesNotMatch(
+        await ask(at(), 'dig', cut, '+norec', 'example.com', 'SOA'),
+        /WARNING|verify/,
+      );
     });
 
     test('nothing for a wrong secret, an unknown key or no key', async () => {
       const wrong = { ...KEY, secret: Buffer.from('guessed, and long enough to be a key') };
-      assert.match(await ask('dig', wrong, 'example.com', 'AXFR'), /BADSIG[\s\S]*Transfer failed/);
+      assert.match(
+        await ask(at(), 'dig', wrong, 'example.com', 'AXFR'),
+        /BADSIG[\s\S]*Transfer failed/,
+      );
       const unknown = { ...KEY, name: 'unknown.key' };
       assert.match(
-        await ask('dig', unknown, 'example.com', 'AXFR'),
+        await ask(at(), 'dig', unknown, 'example.com', 'AXFR'),
         /BADKEY[\s\S]*Transfer failed/,
       );
-      assert.match(await ask('dig', null, 'example.com', 'AXFR'), /Transfer failed/);
-      assert.match(await ask('kdig', null, 'example.com', 'AXFR'), /REFUSED/);
-      assert.match(await ask('kdig', KEY, 'example.org', 'AXFR'), /NOTAUTH/);
+      assert.match(await ask(at(), 'dig', null, 'example.com', 'AXFR'), /Transfer failed/);
+      assert.match(await ask(at(), 'kdig', null, 'example.com', 'AXFR'), /REFUSED/);
+      assert.match(await ask(at(), 'kdig', KEY, 'example.org', 'AXFR'), /NOTAUTH/);
     });
   });
 }
@@ -149,16 +173,27 @@ for (const kind of Object.keys(SECONDARIES)) {
       );
     };
 
-    test('copies the zone, health-aware names with it', async () => {
+    test('copies the zone record for record, health-aware names with it', async () => {
       await follows();
       const zone = await secondary.zone();
+      const [primary] = server.addresses;
+      const ours = await ask(primary!, 'dig', KEY, '+onesoa', 'example.com', 'AXFR');
+      assert.deepEqual(zone, digLines(ours));
       assert.equal(zone.filter((line) => line.startsWith('host')).length, HOSTS + 1);
       const www = zone.filter((line) => /^www\.example\.com\. 5 IN A /.test(line));
       assert.deepEqual(www, [
         'www.example.com. 5 IN A 127.1.1.1',
         'www.example.com. 5 IN A 127.1.1.2',
       ]);
-      assert.ok(zone.includes('ns.down.example.com. 300 IN A 192.0.2.54'));
+      for (const line of [
+        'example.com. 5 IN A 127.1.1.1',
+        'ns.down.example.com. 300 IN A 192.0.2.54',
+        'occluded.down.example.com. 300 IN TXT "a"',
+        'with\\.dot.example.com. 300 IN A 192.0.2.2',
+        '\\000\\032\\255.example.com. 300 IN A 192.0.2.3',
+      ]) {
+        assert.ok(zone.includes(line), line);
+      }
     });
 
     test('is told when a load balancer fails, and copies again', async () => {
