@@ -25,7 +25,6 @@ const GATHER_MS = 1_000;
 interface Current {
   readonly snapshot: Snapshot;
   readonly serials: SerialWriter;
-  readonly frozen: Frozen;
   readonly health: HealthTable;
 }
 
@@ -71,9 +70,8 @@ export class Announcer {
     }
     this.#next = null;
     if (!serials) throw new Error('the first snapshot has no serials');
-    const frozen = new Frozen(snapshot);
     const health = new HealthTable(snapshot.health);
-    this.#current = { snapshot, serials, frozen, health };
+    this.#current = { snapshot, serials, health };
     this.#answering = false;
     this.#look(this.#current);
   }
@@ -98,8 +96,9 @@ export class Announcer {
   }
 
   /** Compares the answers of all live zones with those last seen. */
-  #look({ snapshot, serials, frozen, health }: Current): void {
+  #look({ snapshot, serials, health }: Current): void {
     this.#healthVersion = health.version();
+    const frozen = new Frozen(snapshot);
     const seen = new Map<string, string>();
     snapshot.transfers.zones.forEach(({ origin }, zone) => {
       if (serials.offset(zone) === 0) return;
@@ -142,9 +141,11 @@ export class Announcer {
 }
 
 /** Two lists of records have the same text only if they are the same records. */
-function textOf(records: readonly PlainRecord[]): string {
+function textOf(records: Iterable<PlainRecord>): string {
   const hex = (octets: Uint8Array): string => Buffer.from(octets).toString('hex');
-  return records
-    .map(({ owner, type, ttl_s, rdata }) => `${hex(owner)} ${type} ${ttl_s} ${hex(rdata)}`)
-    .join('\n');
+  let text = '';
+  for (const { owner, type, ttl_s, rdata } of records) {
+    text += `${hex(owner)} ${type} ${ttl_s} ${hex(rdata)}\n`;
+  }
+  return text;
 }

@@ -310,7 +310,7 @@ function* once(message: Uint8Array): Generator<Uint8Array, void> {
 
 function* chain(
   records: Iterator<PlainRecord>,
-  more: readonly PlainRecord[],
+  more: Iterable<PlainRecord>,
 ): Generator<PlainRecord, void> {
   for (let next = records.next(); !next.done; next = records.next()) yield next.value;
   yield* more;

@@ -167,6 +167,16 @@ describe('health-aware names are frozen in', () => {
     assert.ok(!all.some(({ name }) => name === 'none.example.com.'));
   });
 
+  test('in the state in which the transfer began, whatever moves before they are sent', () => {
+    const made = stage(largeConfig());
+    const messages = made.server.answer(axfr, parseAddress('192.0.2.1')!)!;
+    const all = [messages.next().value!];
+    made.eligible((id) => !id.startsWith('fra'));
+    for (let next = messages.next(); !next.done; next = messages.next()) all.push(next.value);
+    assert.ok(all.length > 5);
+    assert.deepEqual(addresses(records(all), 'www.example.com.'), ['127.1.1.1', '127.1.1.2']);
+  });
+
   test('without who is down', () => {
     const made = stage(transferConfig());
     made.eligible((id) => id !== 'fra-lb1/web');
