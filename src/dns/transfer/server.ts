@@ -13,7 +13,7 @@ import { SerialTable, serialAfter } from '../serials.ts';
 import type { Snapshot } from '../snapshot.ts';
 import { CLASS, OPCODE, RCODE, TYPE } from '../wire/codes.ts';
 import { decodeMessage, MESSAGE_MAX, type Message } from '../wire/message.ts';
-import { lowerName, wireName } from '../wire/name.ts';
+import { lowerName, nameKey, wireName } from '../wire/name.ts';
 import { Access, type Transfers } from './access.ts';
 import { Frozen } from './frozen.ts';
 import { ImageSource } from './image-source.ts';
@@ -77,7 +77,7 @@ export class TransferServer {
   #snapshot: Snapshot;
   #keys: Keyring;
   #access: readonly Access[];
-  /** Zone index by origin, in wire form read as Latin-1. */
+  /** Zone index by nameKey() of its origin. */
   #zones: ReadonlyMap<string, number>;
   #active = 0;
 
@@ -231,7 +231,7 @@ export class TransferServer {
   }
 
   #find({ questions }: Message): number | undefined {
-    return this.#zones.get(latin1(lowerName(questions[0]!.name.slice())));
+    return this.#zones.get(nameKey(lowerName(questions[0]!.name.slice())));
   }
 
   #reply({ message, signer }: ZoneRequest): Reply {
@@ -256,24 +256,15 @@ export class TransferServer {
 
 /** The message if it asks for a zone in a way that a transfer can answer; else null. */
 function readRequest(packet: Uint8Array): Message | null {
-  if (!asksForZone(packet)) return null;
   const decoded = decodeMessage(packet);
   if (!decoded.ok) return null;
-  const { questions, edns } = decoded.value;
+  const { qr, opcode, questions, edns } = decoded.value;
+  const [question] = questions;
   // What remains to be refused, and how, is what `respond` does with any query.
-  if (questions[0]!.class !== CLASS.IN || (edns && edns.version !== 0)) return null;
+  if (!question || questions.length > 1 || qr || opcode !== OPCODE.QUERY) return null;
+  if (question.type !== TYPE.AXFR && question.type !== TYPE.IXFR) return null;
+  if (question.class !== CLASS.IN || (edns && edns.version !== 0)) return null;
   return decoded.value;
-}
-
-/** One question of type AXFR or IXFR; cheap, since every query over a stream is looked at. */
-function asksForZone(packet: Uint8Array): boolean {
-  // QR clear, opcode QUERY, QDCOUNT 1.
-  if (packet.length < 17 || (packet[2]! & 0xf8) !== OPCODE.QUERY << 3) return false;
-  if (packet[4] !== 0 || packet[5] !== 1) return false;
-  let at = 12;
-  while (at < packet.length && packet[at] !== 0) at += packet[at]! + 1;
-  const type = ((packet[at + 1] ?? 0) << 8) | (packet[at + 2] ?? 0);
-  return type === TYPE.AXFR || type === TYPE.IXFR;
 }
 
 /** RFC 1995 §3: the client's serial, in the SOA in the authority section; null: it has none. */
@@ -297,11 +288,7 @@ function accessOf({ zones }: Transfers): Access[] {
 }
 
 function zonesOf({ zones }: Transfers): Map<string, number> {
-  return new Map(zones.map(({ origin }, zone) => [latin1(wireName(origin)), zone]));
-}
-
-function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+  return new Map(zones.map(({ origin }, zone) => [nameKey(wireName(origin)), zone]));
 }
 
 function* once(message: Uint8Array): Generator<Uint8Array, void> {

@@ -6,7 +6,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { TsigKey } from '../../model/config.ts';
 import { RCODE } from '../wire/codes.ts';
-import { wireName } from '../wire/name.ts';
+import { nameKey, wireName } from '../wire/name.ts';
 import {
   findTsig,
   readTsig,
@@ -117,7 +117,7 @@ export type Verdict =
   | { readonly kind: 'bad'; readonly answer: Uint8Array | null };
 
 export class Keyring {
-  /** By name, in wire form read as Latin-1. */
+  /** By nameKey(). */
   readonly #keys = new Map<string, Key>();
   readonly #found = { at: 0 };
 
@@ -125,7 +125,7 @@ export class Keyring {
     for (const { name: text, algorithm: title, secret } of secrets) {
       const name = wireName(text);
       const algorithm = wireName(title);
-      this.#keys.set(latin1(name), { text, name, algorithm, secret, ...HASHES[title] });
+      this.#keys.set(nameKey(name), { text, name, algorithm, secret, ...HASHES[title] });
     }
   }
 
@@ -141,7 +141,7 @@ export class Keyring {
     if (packet[2]! & 0x80) return { kind: 'bad', answer: null };
     const tsig = signed === SIGNED.YES ? readTsig(packet, found.at) : null;
     if (!tsig) return { kind: 'bad', answer: rejection(packet, RCODE.FORMERR) };
-    const key = this.#keys.get(latin1(tsig.key));
+    const key = this.#keys.get(nameKey(tsig.key));
     if (!key || !isOf(key, tsig)) {
       return { kind: 'bad', answer: unsignedError(packet, tsig, TSIG_ERROR.BADKEY, now_s) };
     }
@@ -162,7 +162,7 @@ export class Keyring {
 
   /** Signs the first message of an exchange that we begin; null if there is no such key. */
   begin(name: string): Signer | null {
-    const key = this.#keys.get(latin1(wireName(name)));
+    const key = this.#keys.get(nameKey(wireName(name)));
     return key ? new Signer(key, NOTHING) : null;
   }
 
@@ -173,7 +173,7 @@ export class Keyring {
   answered(name: string, packet: Uint8Array, request: Uint8Array, now_s: number) {
     const found = this.#found;
     if (findTsig(packet, packet.length, found) !== SIGNED.YES) return null;
-    const key = this.#keys.get(latin1(wireName(name)));
+    const key = this.#keys.get(nameKey(wireName(name)));
     const tsig = readTsig(packet, found.at);
     if (!key || !tsig || Buffer.compare(tsig.key, key.name) !== 0) return null;
     if (!isOf(key, tsig) || !permittedLength(key, tsig)) return null;
@@ -182,10 +182,6 @@ export class Keyring {
     if (!matches(tsig.mac, full) || Math.abs(now_s - tsig.signed_s) > tsig.fudge_s) return null;
     return message;
   }
-}
-
-function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
 }
 
 /** A key is for one algorithm: with a weaker one its MACs would be easier to forge. */

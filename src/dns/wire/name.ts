@@ -113,3 +113,8 @@ export function isWithin(name: Uint8Array, ancestor: Uint8Array): boolean {
   for (let i = 0; i < ancestor.length; i++) if (name[at + i] !== ancestor[i]) return false;
   return true;
 }
+
+/** A lower-cased name as a key of maps: one character for each octet. */
+export function nameKey(name: Uint8Array): string {
+  return Buffer.from(name.buffer, name.byteOffset, name.length).toString('latin1');
+}
