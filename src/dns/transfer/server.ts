@@ -76,25 +76,22 @@ export class TransferServer {
   readonly #ports: TransferPorts;
   #snapshot: Snapshot;
   #keys: Keyring;
-  #access: readonly Access[];
-  /** Zone index by nameKey() of its origin. */
-  #zones: ReadonlyMap<string, number>;
+  /** Zone index by nameKey() of its origin; null: nobody has asked for a zone of this snapshot. */
+  #zones: ReadonlyMap<string, number> | null = null;
   #active = 0;
 
   constructor(snapshot: Snapshot, ports: TransferPorts) {
     this.#ports = ports;
     this.#snapshot = snapshot;
     this.#keys = new Keyring(snapshot.transfers.keys);
-    this.#access = accessOf(snapshot.transfers);
-    this.#zones = zonesOf(snapshot.transfers);
   }
 
   /** Answers from `snapshot` from the next request on; transfers under way go on with the old. */
   use(snapshot: Snapshot): void {
     this.#snapshot = snapshot;
     this.#keys = new Keyring(snapshot.transfers.keys);
-    this.#access = accessOf(snapshot.transfers);
-    this.#zones = zonesOf(snapshot.transfers);
+    // Not made here, where it would hold up queries: there may be many zones.
+    this.#zones = null;
   }
 
   /**
@@ -139,7 +136,7 @@ export class TransferServer {
     const reply = this.#reply(request);
     const zone = this.#find(request.message);
     if (zone === undefined) return emptyMessage(reply, RCODE.NOTAUTH);
-    const allowed = this.#access[zone]!.allows(request.client, request.key);
+    const allowed = this.#allows(zone, request);
     if (!allowed || request.message.questions[0]!.type === TYPE.AXFR) {
       return emptyMessage(reply, RCODE.REFUSED);
     }
@@ -179,7 +176,7 @@ export class TransferServer {
     // RFC 5936 §2.2.1: NOTAUTH for a name that is not the apex of a zone that we serve.
     if (zone === undefined) return yield emptyMessage(reply, RCODE.NOTAUTH);
     const { origin } = this.#snapshot.transfers.zones[zone]!;
-    if (!this.#access[zone]!.allows(request.client, request.key)) {
+    if (!this.#allows(zone, request)) {
       this.#tell(request, origin, 'refused', null, 0);
       return yield emptyMessage(reply, RCODE.REFUSED);
     }
@@ -223,6 +220,10 @@ export class TransferServer {
     }
   }
 
+  #allows(zone: number, { client, key }: Request): boolean {
+    return new Access(this.#snapshot.transfers.zones[zone]!.transfer).allows(client, key);
+  }
+
   /** As it is served now. The offset is read before anything is frozen; see announcer.ts. */
   #soa(zone: number): PlainRecord {
     const { soa } = zoneSource(this.#snapshot, zone);
@@ -231,6 +232,7 @@ export class TransferServer {
   }
 
   #find({ questions }: Message): number | undefined {
+    this.#zones ??= zonesOf(this.#snapshot.transfers);
     return this.#zones.get(nameKey(lowerName(questions[0]!.name.slice())));
   }
 
@@ -281,10 +283,6 @@ function datagramMax(packet: Uint8Array, wanted: number, size_max: number): numb
   const decoded = decodeMessage(packet);
   const payload = decoded.ok ? (decoded.value.edns?.payload ?? 0) : 0;
   return Math.min(size_max, Math.max(UDP_MIN, payload));
-}
-
-function accessOf({ zones }: Transfers): Access[] {
-  return zones.map(({ transfer }) => new Access(transfer));
 }
 
 function zonesOf({ zones }: Transfers): Map<string, number> {
