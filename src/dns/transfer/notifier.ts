@@ -21,7 +21,7 @@ import { Keyring } from './signing.ts';
 import type { PlainRecord } from './source.ts';
 
 /** Secondaries told at once; the next so many follow after the pause. */
-const BURST_MAX = 64;
+export const BURST_MAX = 64;
 const BURST_PAUSE_MS = 100;
 
 /** How packets leave and arrive; the implementation over the kernel's sockets is NotifySocket. */

@@ -18,15 +18,17 @@ import { Access, type Transfers } from './access.ts';
 import { Frozen } from './frozen.ts';
 import { ImageSource } from './image-source.ts';
 import { emptyMessage, type Reply, soaMessage, zoneMessages } from './messages.ts';
+import { BURST_MAX } from './notifier.ts';
 import { Keyring, rejection, type Signer } from './signing.ts';
 import { type PlainRecord, serialOf, withSerial, type ZoneSource } from './source.ts';
 
 /**
  * Zones that are being sent at once, in this thread, to whom they are for: strangers who wait for
- * their refusal take nobody's place. Each may hold a zone in memory that has been replaced since, for
- * as long as its client makes progress; a client without any is closed.
+ * their refusal take nobody's place. As many as the notifier tells at once, for who comes on top of
+ * them may not come again before the zone's `retry` time. Each may hold a zone in memory that has
+ * been replaced since, as long as its client makes progress; one without any is closed.
  */
-const TRANSFERS_MAX = 16;
+const TRANSFERS_MAX = BURST_MAX;
 
 /** One request for a zone and what became of it, for the log. */
 export interface TransferEvent {
