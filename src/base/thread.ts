@@ -5,6 +5,7 @@
  */
 import { readlinkSync } from 'node:fs';
 import { constants, setPriority } from 'node:os';
+import { setFlagsFromString } from 'node:v8';
 import { parentPort, Worker, workerData } from 'node:worker_threads';
 import { err, ok, type Result } from './result.ts';
 
@@ -15,16 +16,37 @@ import { err, ok, type Result } from './result.ts';
  */
 export function inThread<Outcome>(entry: URL, request: unknown): Promise<Result<Outcome, string>> {
   return new Promise((resolve) => {
-    const worker = new Worker(entry, { workerData: request });
     let outcome: Result<Outcome, string> = err('it ended without a word');
-    worker.on('message', (message: Outcome) => {
-      outcome = ok(message);
-    });
-    worker.on('error', (error: Error) => {
-      outcome = err(error.message);
-    });
-    worker.on('exit', () => resolve(outcome));
+    const end = (): void => {
+      useCompilerThreads(true);
+      resolve(outcome);
+    };
+    try {
+      useCompilerThreads(false);
+      const worker = new Worker(entry, { workerData: request });
+      worker.on('online', () => useCompilerThreads(true));
+      worker.on('message', (message: Outcome) => {
+        outcome = ok(message);
+      });
+      worker.on('error', (error: Error) => {
+        outcome = err(error.message);
+      });
+      worker.on('exit', end);
+    } catch (error) {
+      // The system has no thread left to give, or the request cannot be copied.
+      outcome = err((error as Error).message);
+      end();
+    }
   });
+}
+
+/**
+ * Whether threads that begin from now on have their hot code compiled by V8's helper threads. Those
+ * run at the priority of threads with duties, four at once: a thread that must not take the core
+ * from others has to compile for itself.
+ */
+function useCompilerThreads(use: boolean): void {
+  setFlagsFromString(use ? '--concurrent-recompilation' : '--no-concurrent-recompilation');
 }
 
 /** The other end of `inThread`. */

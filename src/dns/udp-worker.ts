@@ -29,6 +29,8 @@ const RECEIVE_TIMEOUT_MS = 100;
 const LEAVE_TIMEOUT_MS = 20;
 /** Batches read after leaving at most: more than any socket buffer holds. */
 const LEAVE_BATCHES_MAX = 4096;
+/** Snapshots that a worker without a quiet moment holds on to beside its own. */
+const LAID_ASIDE_MAX = 2;
 /** Socket buffer asked for, in bytes; the kernel gives at most net.core.rmem_max. */
 const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
 /** Responses that wait inside Node for the socket, in bytes; what comes on top is lost. */
@@ -49,6 +51,8 @@ const cache = new AnswerCache();
 /** Of the queries of a batch; see AnswerCache. */
 const hashes = new Int32Array(BATCH_MAX);
 let { version } = start;
+/** Snapshots taken since garbage was collected. */
+let laidAside = 0;
 const say = (message: FromWorker): void => port.postMessage(message);
 
 function errorText(error: NodeJS.ErrnoException): string {
@@ -83,8 +87,7 @@ function takeSnapshots(known: number): number {
     if (!received) return version;
     const message = received.message as ToWorker<UdpPlace>;
     use(message.snapshot);
-    // Nothing else in this thread makes garbage, so V8 would never let go of the zones before.
-    collectGarbage();
+    laidAside++;
     version = message.version;
     say({ kind: 'using', version });
   }
@@ -165,7 +168,18 @@ function answerBatch(batch: UdpBatch): number {
   for (let i = 0; i < received; i++) answerPacket(batch, i);
   const lost = batch.flush();
   if (lost > 0) counters.slots[unsent] = counters.slots[unsent]! + lost;
+  if (laidAside > 0) letGo(received);
   return received;
+}
+
+/**
+ * Nothing else in this thread makes garbage, so V8 would never let go of the zones before. It takes
+ * milliseconds: not while queries wait, unless that goes on from one snapshot to the next.
+ */
+function letGo(received: number): void {
+  if (received === BATCH_MAX && laidAside < LAID_ASIDE_MAX) return;
+  collectGarbage();
+  laidAside = 0;
 }
 
 function runDgram(): void {
