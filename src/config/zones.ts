@@ -2,12 +2,11 @@
  * The zone files of a deployment, each for the zone it is named after: zones/example.com.zone. Large
  * ones are read in a thread of their own, so that the main thread goes on with its duties.
  */
-import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { collectGarbage } from '../base/memory.ts';
 import { inThread } from '../base/thread.ts';
 import type { Zone } from '../model/config.ts';
-import { nameOfFile } from './files.ts';
+import { nameOfFile, readBytes } from './files.ts';
 import type { Problem } from './problem.ts';
 import type { ZoneCache } from './zone/cache.ts';
 import type { ServiceConflict } from './zone/compile.ts';
@@ -103,16 +102,26 @@ function enclosing(name: string, zones: ReadonlyMap<string, Draft>): Draft[] {
   }
 }
 
+/** Directives by which a small file can make much work. */
+const MAKES_MORE = /^\$(INCLUDE|GENERATE)/im;
+
+/** True if the main thread can read them all itself. */
+function isLittle(dir: string, requests: readonly ZoneRequest[]): boolean {
+  let left = INLINE_BYTES_MAX;
+  return requests.every(({ file }) => {
+    const text = readBytes(join(dir, file), left);
+    if (!text.ok) return false;
+    left -= text.value.length;
+    return !MAKES_MORE.test(Buffer.from(text.value).toString('latin1'));
+  });
+}
+
 /** The readings, in the order of the requests; or why there are none. */
 async function readAll(
   dir: string,
   requests: readonly ZoneRequest[],
 ): Promise<readonly ZoneReading[] | string> {
-  const sizes = requests.map(
-    ({ file }) => statSync(join(dir, file), { throwIfNoEntry: false })?.size ?? 0,
-  );
-  const octets = sizes.reduce((sum, size) => sum + size, 0);
-  if (octets <= INLINE_BYTES_MAX) return requests.map(readZone);
+  if (isLittle(dir, requests)) return requests.map(readZone);
   // Room for the new zones: V8 does not see how large those are that a reload before has replaced.
   collectGarbage();
   const entry = new URL('./zone/thread.js', import.meta.url);

@@ -97,7 +97,7 @@ after(() => {
 });
 
 function ours(text: string) {
-  const readInclude = zoneFolder(folder);
+  const readInclude = zoneFolder(folder, 'zones');
   return readZoneFile({ file: 'z', text, origin: 'example.com', services: [], readInclude });
 }
 

@@ -207,6 +207,11 @@ class ZoneChecker {
       const message = `the zone ${name} has no SOA record: write e.g. ${example}`;
       this.problems.push({ file, line: 1, column: 1, message });
     }
+    const ds = tree.rrset(APEX, TYPE.DS);
+    if (ds >= 0) {
+      // RFC 4035 §2.4.
+      this.#problem(ds, `the DS of ${name} belongs to the zone above it: move it there`);
+    }
     if (tree.rrset(APEX, TYPE.NS) >= 0) return;
     const message = `the zone ${name} has no NS record: write e.g. "@ NS ns1"`;
     if (soa >= 0) this.#problem(soa, message);

@@ -5,6 +5,7 @@
  * a limit. Simple lines take the fast way, all others the general one, with the same outcome.
  */
 import { isUtf8 } from 'node:buffer';
+import { TYPE } from '../../dns/wire/codes.ts';
 import { lowerName, NAME_MAX, parseName, wireName } from '../../dns/wire/name.ts';
 import { parseRdata } from '../../dns/wire/rdata.ts';
 import { parseSeconds } from '../../dns/wire/text.ts';
@@ -14,7 +15,7 @@ import type { Problem } from '../problem.ts';
 import { nameKey, type Unsure } from './check.ts';
 import { ZoneColumns } from './columns.ts';
 import { FastLines } from './fast.ts';
-import { expandGenerated, parseGenerateRange } from './generate.ts';
+import { expandGenerated, GENERATED_TEXT_MAX, parseGenerateRange } from './generate.ts';
 import type { ReadInclude, ZoneBytes } from './include.ts';
 import { type Entry, NEWLINE, type Place, ZoneLexer, type ZoneToken } from './lexer.ts';
 import { badTtl, endOf, parseHead, rdataWords } from './record.ts';
@@ -37,6 +38,7 @@ export interface ReadOptions {
   /** False: every line goes the general way. Slow; for comparing the two. */
   readonly fast?: boolean;
   readonly records_max?: number;
+  readonly generated_max?: number;
 }
 
 export interface ZoneRead {
@@ -71,6 +73,7 @@ class ZoneReader {
   readonly #readInclude: ReadInclude;
   readonly #columns: ZoneColumns;
   readonly #records_max: number;
+  readonly #generated_max: number;
   /** In the order of reading. */
   readonly #files: string[] = [];
   readonly #ttl: ImpliedTtl = { default_s: null, last_s: null };
@@ -81,12 +84,15 @@ class ZoneReader {
   #includes = 0;
   /** Of all files. */
   #octets: number;
+  /** Characters that all $GENERATE made. */
+  #generated = 0;
 
   constructor({ bytes, readInclude }: ZoneSource, options: ReadOptions) {
     this.#options = options;
     this.#readInclude = readInclude;
     this.#octets = bytes.length;
     this.#records_max = options.records_max ?? RECORDS_MAX;
+    this.#generated_max = options.generated_max ?? GENERATED_TEXT_MAX;
     this.#columns = new ZoneColumns(bytes.length, {
       records_max: this.#records_max,
       octets_max: ZONE_DATA_BYTES_MAX,
@@ -205,7 +211,12 @@ class ZoneReader {
       for (const token of template) {
         const text = expandGenerated(token.text, counter);
         if (!text.ok) this.#problem(scope, token, text.error);
+        else this.#generated += text.value.length;
         tokens.push({ ...token, text: text.ok ? text.value : token.text });
+      }
+      if (this.#generated > this.#generated_max) {
+        const limit = `${this.#generated_max} characters`;
+        this.#problem(scope, rangeToken, `$GENERATE makes more than ${limit} in this zone`);
       }
       if (this.problems.length === problemsBefore) this.#record(scope, tokens, false);
       // One mistake in the template is one problem, not one for each value of the counter.
@@ -242,8 +253,9 @@ class ZoneReader {
     const problemsBefore = this.problems.length;
     const tell = (place: Place, message: string): void => this.#problem(scope, place, message);
     const head = parseHead(tokens, blank ? 0 : 1, tell);
-    const ttl_s = head && this.#impliedTtl(scope, first, head.ttl_s);
     const rdata = head && this.#rdata(scope, tokens, head.type, head.next);
+    if (head?.type === TYPE.SOA && rdata) this.#defaultToMinimum(head.ttl_s, rdata);
+    const ttl_s = head && this.#impliedTtl(scope, first, head.ttl_s);
     if (typeof owner === 'string') return;
     if (this.problems.length > problemsBefore) {
       this.#broken.add(nameKey(columns.ownerAt(owner)));
@@ -266,6 +278,13 @@ class ZoneReader {
     const { word, message } = rdata.error;
     this.#problem(scope, words[word] ?? endOf(tokens.at(-1)!), message);
     return null;
+  }
+
+  /** Without $TTL, what a SOA without a TTL calls its minimum (RFC 1035 §3.3.13), as in BIND. */
+  #defaultToMinimum(stated_s: number | null, soa: Uint8Array): void {
+    if ((stated_s ?? this.#ttl.default_s ?? this.#ttl.last_s) !== null) return;
+    const minimum_s = new DataView(soa.buffer, soa.byteOffset).getUint32(soa.length - 4);
+    this.#ttl.default_s = Math.min(minimum_s, TTL_MAX_S);
   }
 
   #impliedTtl(scope: Scope, place: Place, stated_s: number | null): number {

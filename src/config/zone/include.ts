@@ -3,9 +3,10 @@
  * folder, and whatever it leads to, symbolic links followed, must lie inside. A zone file can
  * therefore not make the daemon read anything else of the machine.
  */
-import { readFileSync, realpathSync, statSync } from 'node:fs';
-import { basename, isAbsolute, join, sep } from 'node:path';
+import { realpathSync } from 'node:fs';
+import { isAbsolute, join, sep } from 'node:path';
 import { err, ok, type Result } from '../../base/result.ts';
+import { readBytes } from '../files.ts';
 import { ZONE_BYTES_MAX } from '../limits.ts';
 
 export interface ZoneBytes {
@@ -18,8 +19,8 @@ export interface ZoneBytes {
 /** The octets of an included file, or why it may or can not be read. */
 export type ReadInclude = (path: string) => Result<ZoneBytes, string>;
 
-/** A reader of the files below `folder`, which problems name as they name zone files: `zones/path`. */
-export function zoneFolder(folder: string): ReadInclude {
+/** A reader of the files below `folder`, which problems then name as `name/path`. */
+export function zoneFolder(folder: string, name: string): ReadInclude {
   return (path) => {
     if (isAbsolute(path) || path.split(/[/\\]/).includes('..')) {
       return err(`"${path}" leaves the folder of zones: write a path below it`);
@@ -30,12 +31,10 @@ export function zoneFolder(folder: string): ReadInclude {
       if (!real.startsWith(realpathSync(folder) + sep)) {
         return err(`"${path}" is a link that leads out of the folder of zones`);
       }
-      const status = statSync(real);
-      if (!status.isFile()) return err(`"${path}" is not a file`);
-      if (status.size > ZONE_BYTES_MAX) {
-        return err(`"${path}" has more than ${ZONE_BYTES_MAX} octets`);
-      }
-      return ok({ file: join(basename(folder), path), bytes: readFileSync(real) });
+      const bytes = readBytes(real, ZONE_BYTES_MAX);
+      return bytes.ok
+        ? ok({ file: join(name, path), bytes: bytes.value })
+        : err(`"${path}": ${bytes.error}`);
     } catch (error) {
       return err(`"${path}" cannot be read: ${reason(error)}`);
     }

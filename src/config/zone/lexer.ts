@@ -55,6 +55,10 @@ function endsWord(code: number): boolean {
     : code === SEMICOLON || code === OPEN || code === CLOSE || code === QUOTE;
 }
 
+function endsLine(code: number): boolean {
+  return code === NEWLINE || code === RETURN || code === END;
+}
+
 interface OpenParenthesis extends Place {
   readonly at: number;
 }
@@ -202,7 +206,7 @@ export class ZoneLexer {
     for (;;) {
       const code = this.#code(at);
       if (code === END || endsWord(code)) return Math.min(at, this.#text.length);
-      at += code === BACKSLASH && !(this.#code(at + 1) < SPACE) ? 2 : 1;
+      at += code === BACKSLASH && !endsLine(this.#code(at + 1)) ? 2 : 1;
     }
   }
 

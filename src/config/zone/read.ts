@@ -6,6 +6,9 @@ import { ZONE_BYTES_MAX } from '../limits.ts';
 import { compileZone, type ZoneNames, type ZoneOutcome } from './compile.ts';
 import { type ReadInclude, zoneFolder } from './include.ts';
 
+/** The folder of zones, in the deployment's directory. */
+const ZONES = 'zones';
+
 export interface ZoneRequest extends ZoneNames {
   /** The deployment's directory. */
   readonly dir: string;
@@ -28,7 +31,7 @@ export function fileState(path: string): string {
 
 export function readZone(request: ZoneRequest): ZoneReading {
   const { dir, file } = request;
-  const folder = join(dir, 'zones');
+  const folder = join(dir, ZONES);
   const path = join(dir, file);
   const states = [{ path, state: fileState(path) }];
   const bytes = readBytes(path, ZONE_BYTES_MAX);
@@ -36,7 +39,7 @@ export function readZone(request: ZoneRequest): ZoneReading {
     const problem = { file, line: 1, column: 1, message: bytes.error };
     return { zone: null, problems: [problem], conflicts: [], states };
   }
-  const includes = zoneFolder(folder);
+  const includes = zoneFolder(folder, ZONES);
   const readInclude: ReadInclude = (name) => {
     const included = join(folder, name);
     states.push({ path: included, state: fileState(included) });

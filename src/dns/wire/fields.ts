@@ -180,12 +180,15 @@ export const strings = (what: string): Field => ({
   parse: (text) => {
     const octets = unescapeText(text);
     if (!octets.ok) return octets;
-    const out: number[] = [];
-    for (let at = 0; at === 0 || at < octets.value.length; at += STRING_MAX) {
+    const { length } = octets.value;
+    const out = new Uint8Array(length + Math.max(1, Math.ceil(length / STRING_MAX)));
+    for (let at = 0, to = 0; to < out.length; at += STRING_MAX) {
       const part = octets.value.subarray(at, at + STRING_MAX);
-      out.push(part.length, ...part);
+      out[to] = part.length;
+      out.set(part, to + 1);
+      to += 1 + part.length;
     }
-    return ok(Uint8Array.from(out));
+    return ok(out);
   },
 });
 

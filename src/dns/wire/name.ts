@@ -4,11 +4,14 @@
  * uncompressed wire form; comparison ignores ASCII case (RFC 4343), so stored names are lower-cased.
  */
 import { err, ok, type Result } from '../../base/result.ts';
+import { badEscape } from './text.ts';
 
 export const NAME_MAX = 255;
 export const LABEL_MAX = 63;
 
 const DOT = 46;
+const ZERO = 48;
+const NINE = 57;
 const BACKSLASH = 92;
 const NOTHING = new Uint8Array(0);
 const ROOT = new Uint8Array(1);
@@ -47,7 +50,10 @@ export function parseName(text: string, origin?: Uint8Array): Result<Uint8Array,
       if (octet > 255) return err(`the escape \\${octet} is above \\255`);
       i += 3;
     } else {
-      if (octet === BACKSLASH) octet = text.charCodeAt(++i);
+      if (octet === BACKSLASH) {
+        octet = text.charCodeAt(++i);
+        if (octet >= ZERO && octet <= NINE) return err(badEscape(text[i]!));
+      }
       if (Number.isNaN(octet)) return err(`a lone backslash at the end of "${text}"`);
       if (octet > 127) return err(`"${text}" has a character outside ASCII: write it as punycode`);
     }

@@ -12,24 +12,38 @@ export interface Token {
 }
 
 const utf8 = new TextEncoder();
+const BACKSLASH = 92;
+
+/** RFC 1035 §5.1: the X of an escape `\X` is no digit. */
+export const badEscape = (digit: string): string =>
+  `the escape \\${digit} lacks digits: write three, e.g. \\065`;
 
 /** Octets of a text with `\X` and `\DDD` escapes; characters outside ASCII become UTF-8. */
 export function unescapeText(text: string): Result<Uint8Array, string> {
-  if (!text.includes('\\')) return ok(utf8.encode(text));
-  const parts = text.split(/\\([0-9]{3}|.|$)/su);
-  const out: number[] = [];
-  for (const [index, part] of parts.entries()) {
-    if (index % 2 === 0 || !/^[0-9]{3}$/.test(part)) {
-      if (index % 2 === 1 && part === '') return err('a lone backslash at the end');
-      for (const octet of utf8.encode(part)) out.push(octet);
-    } else if (Number(part) > 255) {
-      return err(`the escape \\${part} is above \\255`);
-    } else {
-      out.push(Number(part));
+  const octets = utf8.encode(text);
+  let at = octets.indexOf(BACKSLASH);
+  if (at < 0) return ok(octets);
+  // What is written is never longer than what was read: it goes into the same memory.
+  let end = at;
+  for (; at < octets.length; at++) {
+    if (octets[at] === BACKSLASH) {
+      at++;
+      if (at === octets.length) return err('a lone backslash at the end');
+      if (isDigit(octets[at]!)) {
+        const digits = String.fromCharCode(...octets.subarray(at, at + 3));
+        if (!/^[0-9]{3}$/.test(digits)) return err(badEscape(digits[0]!));
+        if (Number(digits) > 255) return err(`the escape \\${digits} is above \\255`);
+        octets[end++] = Number(digits);
+        at += 2;
+        continue;
+      }
     }
+    octets[end++] = octets[at]!;
   }
-  return ok(Uint8Array.from(out));
+  return ok(octets.slice(0, end));
 }
+
+const isDigit = (octet: number): boolean => octet >= 48 && octet <= 57;
 
 /** Octets as a quoted string. */
 export function quoteText(octets: Uint8Array): string {

@@ -176,3 +176,12 @@ test('problems are told in the order of lines, syntax and sense together', () =>
     /^8:3 "B" is not a record type/,
   );
 });
+
+test('the DS of a zone is not its own', () => {
+  const digest = `1 8 2 ${'ab'.repeat(32)}`;
+  assertProblems(
+    bodyProblems(`@ DS ${digest}`),
+    /^5:1 the DS of example.com. belongs to the zone above it: move it there/,
+  );
+  assertProblems(bodyProblems(`sub NS a.example.net.\nsub DS ${digest}`));
+});

@@ -147,8 +147,12 @@ test('$TTL rules what follows it; without one the last stated TTL does', () => {
   };
   assert.deepEqual(ttls(`${soa}@ NS a.\nh 7 A 192.0.2.1\nk A 192.0.2.1`), [5, 5, 7, 7]);
   assert.deepEqual(ttls(`$TTL 9\n${soa}@ NS a.\n$TTL 8\nk A 192.0.2.1`), [5, 9, 8]);
+  assert.deepEqual(
+    ttls('@ SOA . . 1 1 1 1 6\n@ NS a.\nh 7 A 192.0.2.1\nk A 192.0.2.1'),
+    [6, 6, 7, 6],
+  );
   assert.match(
-    String(ttls('@ SOA . . 1 1 1 1 1\n@ NS a.')),
+    String(ttls('@ NS a.\n@ SOA . . 1 1 1 1 1')),
     /^no TTL: write e.g. "\$TTL 1h"[^,]*$/,
   );
 });
@@ -311,4 +315,33 @@ test('no text makes the reader throw, and a place it names exists', () => {
     }),
     { numRuns: 2000 },
   );
+});
+
+test('an escape of one or two digits is a mistake', () => {
+  assertComplaints('w TXT \\25x', /^1:7 the escape \\2 lacks digits/);
+  assertComplaints('w\\1 TXT a', /^1:1 the escape \\1 lacks digits/);
+});
+
+test('a tab can be escaped', () => {
+  assert.deepEqual(show('w TXT a\\\tb'), ['w.example.com. 3600 TXT "a\\009b"']);
+});
+
+test('$GENERATE writes nibbles, and a dollar for two', () => {
+  assert.deepEqual(show(`$GENERATE 250-251 \${0,4,n}x.$$ TXT \${0,0,N}`), [
+    'a.f.x.\\$.example.com. 3600 TXT "A.F"',
+    'b.f.x.\\$.example.com. 3600 TXT "B.F"',
+  ]);
+  assertComplaints(`$GENERATE 1-2 h\${1,2 TXT a`, /^1:15 "\$\{1,2" is not \$\{offset,width,base\}/);
+});
+
+test('what $GENERATE makes is limited, of all directives together', () => {
+  const bytes = Buffer.from(`${HEAD}${'$GENERATE 1-9 h TXT $\n'.repeat(3)}`);
+  const source = { file: 'z', origin: 'example.com', readInclude: () => err('no files'), bytes };
+  const made = (generated_max: number): string[] =>
+    readZoneRecords(source, { generated_max }).problems.map(
+      ({ line, column, message }) => `${line}:${column} ${message}`,
+    );
+  assert.deepEqual(made(3 * 9 * 'hTXT1'.length), []);
+  const message = '$GENERATE makes more than 100 characters in this zone';
+  assert.deepEqual(made(100), [`7:11 ${message}`]);
 });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,6 +16,7 @@ before(() => {
   writeFileSync(join(root, 'zones-other/a'), 'other');
   writeFileSync(join(root, 'zones/a'), 'text a');
   writeFileSync(join(root, 'zones/sub/b'), 'text b');
+  execFileSync('mkfifo', [join(root, 'zones/pipe')]);
   symlinkSync('../secret', join(root, 'zones/link-out'));
   symlinkSync('..', join(root, 'zones/folder-out'));
   symlinkSync('../zones-other/a', join(root, 'zones/link-beside'));
@@ -25,8 +27,9 @@ after(() => {
   rmSync(root, { recursive: true });
 });
 
-test('files below the folder of zones are read and named by it, links that stay inside too', () => {
-  const read = zoneFolder(join(root, 'zones'));
+test('files below the folder of zones are read, links that stay inside too', () => {
+  const zones = join(root, 'zones');
+  const read = zoneFolder(zones, 'zones');
   const content = (path: string): string => {
     const outcome = read(path);
     assert.ok(outcome.ok);
@@ -38,7 +41,7 @@ test('files below the folder of zones are read and named by it, links that stay 
 });
 
 test('nothing outside the folder is read, whichever way a path leads there', () => {
-  const read = zoneFolder(join(root, 'zones'));
+  const read = zoneFolder(join(root, 'zones'), 'zones');
   const refusal = (path: string): string => {
     const outcome = read(path);
     assert.ok(!outcome.ok, path);
@@ -51,7 +54,8 @@ test('nothing outside the folder is read, whichever way a path leads there', () 
   assert.match(refusal('folder-out/secret'), /link that leads out/);
   assert.match(refusal('link-beside'), /link that leads out/);
   assert.match(refusal('gone'), /no such file in the folder of zones/);
-  assert.match(refusal('sub'), /is not a file/);
+  assert.match(refusal('sub'), /"sub": not a regular file/);
+  assert.match(refusal('pipe'), /"pipe": not a regular file/);
   assert.match(refusal('a/b'), /cannot be read: ENOTDIR/);
   assert.match(refusal('a\0b'), /cannot be read/);
 });
