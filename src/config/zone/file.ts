@@ -15,7 +15,12 @@ import type { Problem } from '../problem.ts';
 import { nameKey, type Unsure } from './check.ts';
 import { ZoneColumns } from './columns.ts';
 import { FastLines } from './fast.ts';
-import { expandGenerated, GENERATED_TEXT_MAX, parseGenerateRange } from './generate.ts';
+import {
+  expandGenerated,
+  GENERATED_TEXT_MAX,
+  GENERATED_WORD,
+  parseGenerateRange,
+} from './generate.ts';
 import type { ReadInclude, ZoneBytes } from './include.ts';
 import { type Entry, NEWLINE, type Place, ZoneLexer, type ZoneToken } from './lexer.ts';
 import { badTtl, endOf, parseHead, rdataWords } from './record.ts';
@@ -84,7 +89,7 @@ class ZoneReader {
   #includes = 0;
   /** Of all files. */
   #octets: number;
-  /** Characters that all $GENERATE made. */
+  /** Characters that all $GENERATE made; see GENERATED_WORD. */
   #generated = 0;
 
   constructor({ bytes, readInclude }: ZoneSource, options: ReadOptions) {
@@ -211,7 +216,7 @@ class ZoneReader {
       for (const token of template) {
         const text = expandGenerated(token.text, counter);
         if (!text.ok) this.#problem(scope, token, text.error);
-        else this.#generated += text.value.length;
+        else this.#generated += GENERATED_WORD + text.value.length;
         tokens.push({ ...token, text: text.ok ? text.value : token.text });
       }
       if (this.#generated > this.#generated_max) {

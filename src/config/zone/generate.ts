@@ -9,7 +9,9 @@ import { err, ok, type Result } from '../../base/result.ts';
 /** Records that one directive makes at most. */
 export const GENERATE_MAX = 65_536;
 /** Characters of text that all directives of a zone make at most: some seconds' work. */
-export const GENERATED_TEXT_MAX = 64 * 1024 * 1024;
+export const GENERATED_TEXT_MAX = 128 * 1024 * 1024;
+/** What a word counts beside its characters: many short ones are as much work as a long one. */
+export const GENERATED_WORD = 16;
 
 export interface GenerateRange {
   readonly start: number;
