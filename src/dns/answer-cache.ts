@@ -8,14 +8,13 @@
 /** Answers kept at most, a power of two. */
 const SLOTS = 32_768;
 /**
- * A slot, two lines of the processor's cache: lengths, tag, hash, the query, and of the answer what
- * the query does not say already; in 32-bit words.
+ * A slot, two lines of the processor's cache: lengths, tag, the query, and of the answer what the
+ * query does not say already; in 32-bit words.
  */
 const SLOT_WORDS = 32;
 const LENGTHS = 0;
 const TAG = 1;
-const HASH = 2;
-const QUERY_AT = 3;
+const QUERY_AT = 2;
 /** Longest query that is kept, in octets. */
 const QUERY_MAX = 96;
 const HEADER = 12;
@@ -38,6 +37,8 @@ const TAIL_MASKS = LITTLE_ENDIAN
 
 export class AnswerCache {
   readonly #slots = new Int32Array(SLOTS * SLOT_WORDS);
+  /** Hash of the query in each slot; 0: empty. A miss costs no look at the slot itself. */
+  readonly #hashes = new Int32Array(SLOTS);
   /** Hash of the query that last missed in each slot: only its second miss is worth keeping. */
   readonly #missed = new Int32Array(SLOTS);
   #touched = 0;
@@ -50,12 +51,13 @@ export class AnswerCache {
 
   clear(): void {
     this.#missed.fill(0);
-    for (let row = 0; row < this.#slots.length; row += SLOT_WORDS) this.#slots[row + HASH] = 0;
+    this.#hashes.fill(0);
   }
 
   /**
-   * The hash of a query, in words of the machine's own order; 0: it is none to keep. Where its answer
-   * may be is touched, so that `find` for a whole batch of queries need not wait for memory each time.
+   * The hash of a query, in words of the machine's own order; 0: it is none to keep. Its answer, if
+   * there is one, is touched, so that `find` for a whole batch of queries need not wait for memory
+   * each time.
    */
   hash(query: Int32Array, length: number): number {
     if (++this.#looked <= 0 || length > QUERY_MAX || length < HEADER) return 0;
@@ -66,9 +68,19 @@ export class AnswerCache {
     for (let i = 1; i < last; i++) hash = Math.imul((hash ^ (hash >>> 15)) + query[i]!, 0x85ebca6b);
     hash = Math.imul((hash ^ (hash >>> 15)) + tail, 0xc2b2ae35);
     hash = (hash ^ (hash >>> 16)) | 1;
-    const row = ((hash >>> 1) & (SLOTS - 1)) * SLOT_WORDS;
+    const slot = this.#slotOf(hash);
+    if (slot < 0) return hash;
+    const row = slot * SLOT_WORDS;
     this.#touched ^= this.#slots[row]! ^ this.#slots[row + (SLOT_WORDS >> 1)]!;
     return hash;
+  }
+
+  /** The slot of a query that is kept, or -1. */
+  #slotOf(hash: number): number {
+    const slot = (hash >>> 1) & (SLOTS - 1);
+    if (this.#hashes[slot] === hash) return slot;
+    // Two neighbouring slots will do, so that two queries of one slot do not displace each other.
+    return this.#hashes[slot ^ 1] === hash ? slot ^ 1 : -1;
   }
 
   /** Where hardly anything is asked twice, looking for it costs more than it saves. */
@@ -82,11 +94,10 @@ export class AnswerCache {
    * `hash` is that of the query.
    */
   find(hash: number, query: Int32Array, length: number, out: Int32Array): number {
+    const slot = hash === 0 ? -1 : this.#slotOf(hash);
+    if (slot < 0) return 0;
     const slots = this.#slots;
-    // Two neighbouring slots will do, so that two queries of one slot do not displace each other.
-    let row = ((hash >>> 1) & (SLOTS - 1)) * SLOT_WORDS;
-    if (slots[row + HASH] !== hash) row ^= SLOT_WORDS;
-    if (slots[row + HASH] !== hash || hash === 0) return 0;
+    const row = slot * SLOT_WORDS;
     const lengths = slots[row + LENGTHS]!;
     const key = row + QUERY_AT;
     const last = (length - 1) >> 2;
@@ -118,27 +129,25 @@ export class AnswerCache {
     tag: number,
   ): void {
     if (hash === 0) return;
-    const words = (answerLength + 3) >> 2;
-    const last = (length - 1) >> 2;
-    // The question is repeated in the answer.
-    let shared = HEADER_WORDS;
-    while (shared < last && shared < words && answer[shared] === query[shared]) shared++;
-    if (QUERY_AT + last + 1 + HEADER_WORDS + words - shared > SLOT_WORDS) return;
     let slot = (hash >>> 1) & (SLOTS - 1);
     // A name that is asked once, of a scan or a flood, displaces nothing.
     if (this.#missed[slot] !== hash) {
       this.#missed[slot] = hash;
       return;
     }
+    const words = (answerLength + 3) >> 2;
+    const last = (length - 1) >> 2;
+    // The question is repeated in the answer.
+    let shared = HEADER_WORDS;
+    while (shared < last && shared < words && answer[shared] === query[shared]) shared++;
+    if (QUERY_AT + last + 1 + HEADER_WORDS + words - shared > SLOT_WORDS) return;
+    if (this.#hashes[slot] !== 0 && this.#hashes[slot ^ 1] === 0) slot ^= 1;
     const slots = this.#slots;
-    if (slots[slot * SLOT_WORDS + HASH] !== 0 && slots[(slot ^ 1) * SLOT_WORDS + HASH] === 0) {
-      slot ^= 1;
-    }
     const row = slot * SLOT_WORDS;
     const key = row + QUERY_AT;
     slots[row + LENGTHS] = (answerLength << 16) | (shared << 8) | length;
     slots[row + TAG] = tag;
-    slots[row + HASH] = hash;
+    this.#hashes[slot] = hash;
     slots[key] = query[0]! & ~ID_MASK;
     for (let i = 1; i < last; i++) slots[key + i] = query[i]!;
     slots[key + last] = query[last]! & TAIL_MASKS[length & 3]!;
