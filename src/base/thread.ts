@@ -55,12 +55,20 @@ export function serveThread<Request>(work: (request: Request) => unknown): void 
   parentPort?.postMessage(work(workerData as Request));
 }
 
-function lowerPriority(): void {
+const lowerPriority = (): void => setThreadPriority(constants.priority.PRIORITY_LOW);
+
+/**
+ * Puts this thread before the process's others on a core that they share, where the system allows it
+ * (root, or CAP_SYS_NICE): for one that others wait for and that never works for long at a time.
+ */
+export const raisePriority = (): void => setThreadPriority(constants.priority.PRIORITY_HIGH);
+
+function setThreadPriority(priority: number): void {
   try {
     // "PID/task/TID"; on Linux a priority is a thread's own.
     const thread = Number(readlinkSync('/proc/thread-self').split('/').pop());
-    setPriority(thread, constants.priority.PRIORITY_LOW);
+    setPriority(thread, priority);
   } catch {
-    // Another system, or no /proc: as every other thread then.
+    // Not allowed, another system, or no /proc: as every other thread then.
   }
 }

@@ -7,6 +7,7 @@ import { createSocket } from 'node:dgram';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { SystemClock } from '../base/clock.ts';
 import { collectGarbage } from '../base/memory.ts';
+import { raisePriority } from '../base/thread.ts';
 import { formatHostPort, parseAddress } from '../net/ip.ts';
 import { ERRNO, type Libc, loadLibc } from '../net/libc.ts';
 import { errnoError, listenErrorText } from '../net/listen-error.ts';
@@ -225,6 +226,7 @@ function runDgram(): void {
   socket.bind(listen.port, listen.address, () => say({ kind: 'using', version }));
 }
 
+raisePriority();
 const libc = engine === 'batch' ? loadLibc() : null;
 if (libc) runBatches(libc);
 else runDgram();
