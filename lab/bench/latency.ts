@@ -28,8 +28,8 @@ const PART = 0.7;
 /** Figures of the prober: milliseconds, and how many queries it lost. */
 export async function probe(file: string, seconds: number): Promise<Row> {
   const prober = new URL('./prober.js', import.meta.url).pathname;
-  const words = ['-f', '10', 'taskset', '-c', '1', process.execPath, prober];
-  const { stdout } = await run('chrt', [...words, `${PORT}`, file, `${seconds}`]);
+  const words = ['-n', '-20', 'taskset', '-c', '1', process.execPath, prober];
+  const { stdout } = await run('nice', [...words, `${PORT}`, file, `${seconds}`]);
   return JSON.parse(stdout) as Row;
 }
 

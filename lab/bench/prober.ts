@@ -1,7 +1,8 @@
 /**
  * A process of its own that asks a server one query every millisecond and times the answers. It is
- * given real-time priority by who starts it, so that what it times is the server and not the queue
- * for its own core. Arguments: port, queries file of dnsperf, seconds. Prints one line of JSON.
+ * given the highest priority by who starts it, so that what it times is the server and not the queue
+ * for its own core. (Not real-time priority: there Node's timers spin, and the kernel stops who does
+ * not sleep for 50 ms of every second.) Arguments: port, queries file of dnsperf, seconds. Prints one line of JSON.
  */
 import { createSocket } from 'node:dgram';
 import { readFileSync } from 'node:fs';
