@@ -234,7 +234,8 @@ describe('spill through the kernel', { skip: need('root', 'ip', 'nft') }, () => 
     await fra.steering.apply({ iad: 1 }, LEASE_MS);
     const { ended } = await transfers(20);
     await fra.steering.apply({ iad: 1 }, 1_000);
-    const stays = async () => (await ask('burst', 1, 1)).bySite.fra === 1;
+    // Several at once: one alone may have the port of a flow that stayed before, and is remembered.
+    const stays = async () => (await ask('burst', 8, 4)).bySite.fra === 8;
     await until('the lease to end', 5_000, stays);
     assert.deepEqual((await ask('burst', 20, 4)).bySite, { fra: 20 });
     endTransfers();
@@ -249,11 +250,9 @@ describe('spill through the kernel', { skip: need('root', 'ip', 'nft') }, () => 
     await startDrivers(fra);
     assert.equal(await devices(), before, 'the tunnel device is the same one');
     assert.deepEqual((await ask('burst', 20, 4)).bySite, { fra: 20 });
-    assert.deepEqual(await fra.steering.counts(), {
-      kept: 20,
-      sent: { iad: 0 },
-      guests: { iad: 0 },
-    });
+    const { kept, ...others } = await fra.steering.counts();
+    assertNear(kept, 20);
+    assert.deepEqual(others, { sent: { iad: 0 }, guests: { iad: 0 } });
     endTransfers();
     assert.deepEqual(await ended, { bySite: { iad: 20 }, lost: 0, mixed: 0, errors: [] });
   });
