@@ -5,6 +5,7 @@
  */
 import { NameKey } from './image.ts';
 import { CLASS, OPCODE, OPTION, TYPE } from './wire/codes.ts';
+import { skipName } from './wire/name.ts';
 
 export const HEADER = 12;
 
@@ -243,17 +244,4 @@ export function u16(bytes: Uint8Array, at: number): number {
 /** True for OPT and the range of question and meta types, ANY excepted (RFC 6895 §3.1). */
 function isMeta(type: number): boolean {
   return (type >= 128 && type < TYPE.ANY) || type === TYPE.OPT;
-}
-
-/** The offset after a name that may end in a compression pointer, or -1. */
-function skipName(bytes: Uint8Array, from: number, end: number): number {
-  let at = from;
-  while (at < end) {
-    const label = bytes[at]!;
-    if (label === 0) return at + 1;
-    if (label >= 0xc0) return at + 2;
-    if (label > 63) return -1;
-    at += label + 1;
-  }
-  return -1;
 }

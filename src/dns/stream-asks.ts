@@ -1,6 +1,7 @@
 /** Which queries a StreamHandler is asked about; told from the octets, before anything is decoded. */
 import { HEADER, u16 } from './query.ts';
 import { TYPE } from './wire/codes.ts';
+import { skipName } from './wire/name.ts';
 
 /** True for a zone transfer's query (AXFR, IXFR) and for any with a TSIG record (RFC 8945). */
 export function asksHandler(packet: Uint8Array, from: number, end: number): boolean {
@@ -13,7 +14,7 @@ export function asksHandler(packet: Uint8Array, from: number, end: number): bool
   const records = u16(packet, from + 6) + u16(packet, from + 8) + additional;
   let at = question + 4;
   for (let i = 0; i < records; i++) {
-    const header = afterName(packet, at, end);
+    const header = skipName(packet, at, end);
     if (header < 0 || header + 10 > end) return false;
     if (u16(packet, header) === TYPE.TSIG) return true;
     at = header + 10 + u16(packet, header + 8);
@@ -24,16 +25,6 @@ export function asksHandler(packet: Uint8Array, from: number, end: number): bool
 /** The offset of the one question's type, or -1. */
 function questionAt(packet: Uint8Array, from: number, end: number): number {
   if (end - from < HEADER || u16(packet, from + 4) !== 1) return -1;
-  const at = afterName(packet, from + HEADER, end);
+  const at = skipName(packet, from + HEADER, end);
   return at + 4 > end ? -1 : at;
-}
-
-function afterName(packet: Uint8Array, from: number, end: number): number {
-  for (let at = from; at < end; ) {
-    const label = packet[at]!;
-    if (label === 0) return at + 1;
-    if (label >= 0xc0) return at + 2;
-    at += label + 1;
-  }
-  return -1;
 }

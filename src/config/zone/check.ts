@@ -4,7 +4,7 @@
  * some record could not be read (`unsure`) are not blamed for what may stand in that record.
  */
 import { TYPE, typeName } from '../../dns/wire/codes.ts';
-import { formatName, lowerName, nameLength } from '../../dns/wire/name.ts';
+import { formatName, lowerName, nameKey, nameLength } from '../../dns/wire/name.ts';
 import { namePlace } from '../../dns/wire/rdata.ts';
 import { APEX, type ZoneTree } from '../../dns/zone-tree.ts';
 import { PROBLEMS_MAX } from '../limits.ts';
@@ -23,11 +23,6 @@ export interface CheckedZone {
   readonly services: ReadonlySet<number>;
   /** Nodes of the apexes of zones that are served here and lie in this one. */
   readonly childApexes: ReadonlySet<number>;
-}
-
-/** A lower-cased name in wire form as a key of maps: one character for each octet. */
-export function nameKey(name: Uint8Array): string {
-  return Buffer.from(name.buffer, name.byteOffset, name.length).toString('latin1');
 }
 
 /** The problems of a zone, at most PROBLEMS_MAX, in no order. */

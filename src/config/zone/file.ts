@@ -6,13 +6,13 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { TYPE } from '../../dns/wire/codes.ts';
-import { lowerName, NAME_MAX, parseName, wireName } from '../../dns/wire/name.ts';
+import { lowerName, NAME_MAX, nameKey, parseName, wireName } from '../../dns/wire/name.ts';
 import { parseRdata } from '../../dns/wire/rdata.ts';
 import { parseSeconds } from '../../dns/wire/text.ts';
 import type { ZoneRecords } from '../../model/zone.ts';
 import { PROBLEMS_MAX, RECORDS_MAX, ZONE_BYTES_MAX, ZONE_DATA_BYTES_MAX } from '../limits.ts';
 import type { Problem } from '../problem.ts';
-import { nameKey, type Unsure } from './check.ts';
+import type { Unsure } from './check.ts';
 import { ZoneColumns } from './columns.ts';
 import { FastLines } from './fast.ts';
 import {

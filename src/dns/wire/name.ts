@@ -124,3 +124,16 @@ export function isWithin(name: Uint8Array, ancestor: Uint8Array): boolean {
 export function nameKey(name: Uint8Array): string {
   return Buffer.from(name.buffer, name.byteOffset, name.length).toString('latin1');
 }
+
+/** The offset after a name that may end in a compression pointer, wherever that leads; or -1. */
+export function skipName(bytes: Uint8Array, from: number, end: number): number {
+  let at = from;
+  while (at < end) {
+    const label = bytes[at]!;
+    if (label === 0) return at + 1;
+    if (label >= 0xc0) return at + 2;
+    if (label > LABEL_MAX) return -1;
+    at += label + 1;
+  }
+  return -1;
+}

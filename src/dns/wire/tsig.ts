@@ -6,7 +6,7 @@
 import { Reader, Writer } from '../../net/cursor.ts';
 import { CLASS, TYPE } from './codes.ts';
 import { readName } from './compress.ts';
-import { lowerName } from './name.ts';
+import { lowerName, skipName } from './name.ts';
 
 const HEADER = 12;
 /** Time signed, fudge, MAC size, original id, error, other length: what every rdata has. */
@@ -67,19 +67,6 @@ export function findTsig(packet: Uint8Array, length: number, out: { at: number }
 
 function u16(packet: Uint8Array, at: number): number {
   return (packet[at]! << 8) | packet[at + 1]!;
-}
-
-/** The offset after the name at `at`, or -1. A pointer ends a name; where it leads does not matter. */
-function skipName(packet: Uint8Array, start: number, end: number): number {
-  let at = start;
-  while (at < end) {
-    const label = packet[at]!;
-    if (label === 0) return at + 1;
-    if (label >= 0xc0) return at + 2;
-    if (label > 63) return -1;
-    at += label + 1;
-  }
-  return -1;
 }
 
 /** The TSIG record at `at`, which `findTsig` gave; null if it is malformed. */
