@@ -33,31 +33,28 @@ const program = new Command('npm run bench --').description(
 
 const names = PEERS.map(({ name }) => name);
 
-program
-  .command('dns')
-  .description('answers per second, CPU time per answer, losses and memory of DNS servers')
+/** A benchmark that runs several servers, each in every round. */
+function compares(name: string, description: string): Command {
+  return program
+    .command(name)
+    .description(description)
+    .option('--server <names>', 'servers, of all that are installed', oneOf(names), names)
+    .option('--rounds <n>', 'rounds, each with every server once', positive, 3)
+    .option('--seconds <n>', 'seconds of load in each round', positive, 4);
+}
+
+compares('dns', 'answers per second, CPU time per answer, losses and memory of DNS servers')
   .option('--mix <names>', 'kinds of load, of all', oneOf(Object.keys(MIXES)), Object.keys(MIXES))
-  .option('--server <names>', 'servers, of all that are installed', oneOf(names), names)
-  .option('--rounds <n>', 'rounds, each with every server once', positive, 3)
-  .option('--seconds <n>', 'seconds of load in each round', positive, 4)
   .option('--workers <n>', 'threads (or processes) that answer UDP, each on a core', positive, 1)
   .action(benchDns);
 
-program
-  .command('zones')
-  .description('time to load, memory and cost of an answer by the size of the zone')
-  .option('--server <names>', 'servers, of all that are installed', oneOf(names), names)
-  .option('--rounds <n>', 'rounds, each with every server once', positive, 3)
-  .option('--seconds <n>', 'seconds of load in each round', positive, 4)
-  .action(benchZones);
+compares('zones', 'time to load, memory and cost of an answer by the size of the zone').action(
+  benchZones,
+);
 
-program
-  .command('latency')
-  .description('time to an answer while all servers are under the same load')
-  .option('--server <names>', 'servers, of all that are installed', oneOf(names), names)
-  .option('--rounds <n>', 'rounds, each with every server once', positive, 3)
-  .option('--seconds <n>', 'seconds of load in each round', positive, 5)
-  .action(benchLatency);
+compares('latency', 'time to an answer while all servers are under the same load').action(
+  benchLatency,
+);
 
 program
   .command('reload')
