@@ -43,15 +43,19 @@ export function communityText(community: number): string {
 }
 
 /**
- * The routes that the plan wants announced, by prefix. Where two VIPs have one prefix, the first
- * that announces it decides. A prefix or community that cannot be read throws a RangeError: config
+ * The routes that the plan wants one neighbour to have, by prefix. Where two VIPs have one prefix,
+ * the first that announces it decides. A prefix or community that cannot be read throws a RangeError: config
  * has checked them, so it is a programmer's mistake.
  */
-export function wantedRoutes(plans: readonly RoutePlan[]): Map<string, LocalRoute> {
+export function wantedRoutes(
+  plans: readonly RoutePlan[],
+  neighbor: string,
+): Map<string, LocalRoute> {
   const routes = new Map<string, LocalRoute>();
   for (const plan of plans) {
-    if (!plan.announce) continue;
-    const communities = plan.communities.map((text) => {
+    const offer = plan.offers.find((one) => one.neighbor === neighbor);
+    if (!offer?.announce) continue;
+    const communities = offer.communities.map((text) => {
       const community = parseCommunity(text);
       if (community === null) throw new RangeError(`${plan.vip}: community "${text}"`);
       return community;
@@ -59,13 +63,13 @@ export function wantedRoutes(plans: readonly RoutePlan[]): Map<string, LocalRout
     if (communities.length > COMMUNITIES_MAX) {
       throw new RangeError(`${plan.vip}: more than ${COMMUNITIES_MAX} communities`);
     }
-    const bundle = `${plan.med ?? ''}|${communities.join(' ')}`;
+    const bundle = `${offer.med ?? ''}|${communities.join(' ')}`;
     for (const text of plan.prefixes) {
       const prefix = parsePrefix(text);
       if (!prefix) throw new RangeError(`${plan.vip}: prefix "${text}"`);
       const key = formatPrefix(prefix);
       if (routes.has(key)) continue;
-      routes.set(key, { prefix, key, med: plan.med, communities, bundle });
+      routes.set(key, { prefix, key, med: offer.med, communities, bundle });
     }
   }
   return routes;

@@ -7,7 +7,7 @@ import type { Socket } from 'node:net';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Prng } from '../base/prng.ts';
-import type { BgpSite, Neighbor } from '../model/config.ts';
+import type { BgpSite, Neighbor } from '../model/bgp.ts';
 import type { RoutePlan } from '../model/plan.ts';
 import { canonicalAddress, type HostPort } from '../net/ip.ts';
 import type { SessionState } from './fsm-model.ts';
@@ -39,7 +39,7 @@ export class Speaker {
   #bgp: BgpSite;
   #listener: Listener | null = null;
   readonly #peers = new Map<string, Peer>();
-  #routes: ReturnType<typeof wantedRoutes> = new Map();
+  #routes: readonly RoutePlan[] = [];
   #unknown = 0;
   /** Sessions are made only while it is `running`; it does not come back from `stopped`. */
   #phase: 'new' | 'running' | 'stopped' = 'new';
@@ -63,7 +63,7 @@ export class Speaker {
 
   /** Listens and starts every session. Rejects if the listening address cannot be bound. */
   async start(): Promise<void> {
-    await this.#listen(this.#bgp.listen);
+    await this.#listen(this.#bgp.listen[0] ?? null);
     if (this.#phase === 'new') this.#phase = 'running';
     for (const neighbor of this.#bgp.neighbors) this.#add(neighbor);
   }
@@ -73,8 +73,8 @@ export class Speaker {
    * a RangeError for a prefix or community that config should have refused.
    */
   apply(routes: readonly RoutePlan[]): void {
-    this.#routes = wantedRoutes(routes);
-    for (const peer of this.#peers.values()) peer.want(this.#routes);
+    this.#routes = routes;
+    for (const [name, peer] of this.#peers) peer.want(wantedRoutes(routes, name));
   }
 
   neighbors(): NeighborStatus[] {
@@ -87,7 +87,7 @@ export class Speaker {
    */
   async reload(bgp: BgpSite): Promise<void> {
     if (JSON.stringify(bgp.listen) !== JSON.stringify(this.#bgp.listen)) {
-      await this.#listenInstead(bgp.listen);
+      await this.#listenInstead(bgp.listen[0] ?? null);
     }
     this.#bgp = bgp;
     const wanted = new Map(bgp.neighbors.map((neighbor) => [neighbor.name, neighbor]));
@@ -147,7 +147,7 @@ export class Speaker {
       this.#hooks(neighbor.name),
     );
     this.#peers.set(neighbor.name, peer);
-    peer.want(this.#routes);
+    peer.want(wantedRoutes(this.#routes, neighbor.name));
     peer.start();
   }
 

@@ -15,6 +15,7 @@ import type {
   Zone,
   ZoneTransfer,
 } from '../model/config.ts';
+import { buildBgp, buildRoutePolicy } from './build-bgp.ts';
 import { resolvePath } from './files.ts';
 import { serviceName } from './names.ts';
 import type { DeploymentFile } from './schema-deployment.ts';
@@ -43,23 +44,6 @@ function buildLoad(load: SiteFile['load'], dir: string): LoadMeterConfig | null 
   }
   const { kind, url, field, timeout } = load;
   return { kind, url, field, timeout_ms: timeout, ...timing };
-}
-
-function buildBgp(bgp: SiteFile['bgp']): Site['bgp'] {
-  if (!bgp) return null;
-  return {
-    as: bgp.as,
-    router_id: bgp.router_id,
-    listen: bgp.listen ?? null,
-    next_hop: bgp.next_hop ?? null,
-    next_hop6: bgp.next_hop6 ?? null,
-    neighbors: bgp.neighbors.map(({ hold_time, connect_retry, source, ...rest }) => ({
-      ...rest,
-      source: source ?? null,
-      hold_time_ms: hold_time,
-      connect_retry_ms: connect_retry,
-    })),
-  };
 }
 
 function buildDns(dns: SiteFile['dns'], dir: string): DnsListen {
@@ -216,6 +200,7 @@ function buildPolicy({ policy }: DeploymentFile): PolicyConfig {
     report_stale_ms: policy.report_stale,
     hold_down_ms: policy.hold_down,
     drain_ms: policy.drain,
+    routes: buildRoutePolicy(),
     spill: {
       ...ratios,
       tick_ms: tick,

@@ -8,7 +8,7 @@
  * a new configuration that asks all sites something new at once.
  */
 import type { Site, Vip } from '../model/config.ts';
-import type { EndpointVerdict, Reason, RoutePlan } from '../model/plan.ts';
+import type { EndpointVerdict, Reason, RouteOffer, RoutePlan } from '../model/plan.ts';
 import { serves } from './endpoints.ts';
 import type { Hearing, View } from './view.ts';
 import { seconds } from './view.ts';
@@ -53,11 +53,26 @@ export function planRoutes(
         vip: vip.name,
         prefixes: vip.prefixes,
         announce,
-        med: vip.med,
-        communities: vip.communities,
+        fitness: announce ? 'healthy' : null,
         reason,
+        offers: offersOf(self, vip, announce, reason),
       };
     });
+}
+
+function offersOf(self: Site, vip: Vip, announce: boolean, reason: Reason): RouteOffer[] {
+  const { neighbors = [], ranges = [] } = self.bgp ?? {};
+  return [...neighbors, ...ranges].map(({ name }) => ({
+    neighbor: name,
+    announce,
+    med: vip.med,
+    prepend: 0,
+    local_pref: null,
+    communities: vip.communities,
+    next_hop: null,
+    next_hop6: null,
+    reason,
+  }));
 }
 
 function judge(

@@ -4,6 +4,7 @@
  * are canonical text, names are lower-case and without a trailing dot unless said otherwise.
  */
 import type { HostPort } from '../net/ip.ts';
+import type { BgpSite, RoutePolicy } from './bgp.ts';
 import type { ZoneImage } from './zone.ts';
 
 export interface Config {
@@ -99,32 +100,6 @@ export interface ApiListen {
    * who reaches the address. The token itself is never in a Config, which is shown and compared.
    */
   readonly token_file: string | null;
-}
-
-export interface BgpSite {
-  /** Our AS number, 1–4294967295. */
-  readonly as: number;
-  /** BGP identifier as dotted quad (RFC 6286). */
-  readonly router_id: string;
-  /** Where passive neighbours reach us; null: we only dial. */
-  readonly listen: HostPort | null;
-  readonly next_hop: string | null;
-  readonly next_hop6: string | null;
-  readonly neighbors: readonly Neighbor[];
-}
-
-export interface Neighbor {
-  readonly name: string;
-  readonly address: string;
-  readonly port: number;
-  readonly as: number;
-  /** True: wait for the neighbour to connect instead of dialling it. */
-  readonly passive: boolean;
-  /** Source address to dial from; null: the system chooses. */
-  readonly source: string | null;
-  /** Proposed hold time (RFC 4271 §4.2): 0, or at least 3000 ms. */
-  readonly hold_time_ms: number;
-  readonly connect_retry_ms: number;
 }
 
 /** How the site's load is read. The value is in the same unit as the site's `capacity`. */
@@ -247,7 +222,10 @@ export interface Vip {
   readonly services: readonly string[];
   /** TCP and UDP ports whose flows may be spilled to another site. */
   readonly spill_ports: readonly { readonly protocol: 'tcp' | 'udp'; readonly port: number }[];
-  /** RFC 1997 communities as "as:value". */
+  /**
+   * Canonical text: "as:value" (RFC 1997) or a well-known name, "target:as:value" and "origin:as:value"
+   * (RFC 4360), "as:a:b" (RFC 8092).
+   */
   readonly communities: readonly string[];
   readonly med: number | null;
 }
@@ -305,6 +283,7 @@ export interface PolicyConfig {
   readonly hold_down_ms: number;
   /** From the start of a drain to the withdrawal of the site's routes. */
   readonly drain_ms: number;
+  readonly routes: RoutePolicy;
   readonly spill: SpillPolicy;
 }
 

@@ -68,9 +68,37 @@ export interface EndpointVerdict {
 export interface RoutePlan {
   readonly vip: string;
   readonly prefixes: readonly string[];
+  /** True if at least one neighbour is to be told it. */
+  readonly announce: boolean;
+  /** How good this site is for the VIP; null while it is not announced. */
+  readonly fitness: Fitness | null;
+  readonly reason: Reason;
+  /** One for each neighbour and range of the site, in their order. */
+  readonly offers: readonly RouteOffer[];
+}
+
+/**
+ * Best first. `overloaded`: the site has more than it can handle or hand on; `last-site-kept`: it
+ * announces although it should not, since no better site is known.
+ */
+export type Fitness = 'healthy' | 'degraded' | 'overloaded' | 'draining' | 'last-site-kept';
+
+/** What one neighbour is told of a VIP. */
+export interface RouteOffer {
+  /** Name of the neighbour or range. */
+  readonly neighbor: string;
   readonly announce: boolean;
   readonly med: number | null;
+  /** Our AS this many times more. */
+  readonly prepend: number;
+  /** iBGP only; null: 100. */
+  readonly local_pref: number | null;
+  /** As `Vip.communities`. */
   readonly communities: readonly string[];
+  /** Null: the site's, or else our own address in the session. */
+  readonly next_hop: string | null;
+  readonly next_hop6: string | null;
+  /** Why this neighbour is told something else than the plan's reason says; or that reason. */
   readonly reason: Reason;
 }
 

@@ -9,6 +9,7 @@ import { buildGeoMap } from '../../src/geo/build.ts';
 import type { Config } from '../../src/model/config.ts';
 import { MemoryHub } from '../../src/share/memory-store.ts';
 import { noSteering, noTunnel, type SpillDrivers } from '../../src/spill/drivers.ts';
+import { bgpSite, neighbor } from '../support/bgp.ts';
 import { eventually } from '../support/eventually.ts';
 import { Backend, twoSiteConfig } from '../support/site.ts';
 
@@ -52,26 +53,11 @@ describe('an agent', () => {
     const base = twoSiteConfig(await backend.listen('127.66.3.1', 0));
     const [endpoint, ...others] = base.endpoints;
     // A neighbour that nobody is: a speaker that is left over goes on dialling it.
-    const neighbors = [
-      {
-        name: 'nobody',
-        address: '127.66.3.1',
-        port: 1,
-        as: 64_500,
-        passive: false,
-        source: null,
-        hold_time_ms: 90_000,
-        connect_retry_ms: 50,
-      },
-    ];
-    const bgp = {
-      as: 64_501,
-      router_id: '192.0.2.1',
-      listen: null,
-      next_hop: '127.0.0.1',
-      next_hop6: null,
-      neighbors,
-    };
+    const nobody = neighbor(
+      { address: '127.66.3.1', port: 1 },
+      { name: 'nobody', as: 64_500, hold_time_ms: 90_000, connect_retry_ms: 50 },
+    );
+    const bgp = bgpSite([nobody], { as: 64_501, next_hop: '127.0.0.1', next_hop6: null });
     config = {
       ...base,
       sites: base.sites.map((site, index) => (index === 0 ? { ...site, bgp } : site)),

@@ -5,8 +5,8 @@ import { AdjRibOut, type OutSession } from '../../src/bgp/adj-rib-out.ts';
 import { wantedRoutes } from '../../src/bgp/route.ts';
 import { decodeMessage } from '../../src/bgp/wire/message.ts';
 import { endOfRib, routeChanges, type Update } from '../../src/bgp/wire/update.ts';
-import type { RoutePlan } from '../../src/model/plan.ts';
 import { formatPrefix } from '../../src/net/ip.ts';
+import { plan } from '../support/bgp.ts';
 
 const SESSION: OutSession = {
   local_as: 65001,
@@ -17,11 +17,6 @@ const SESSION: OutSession = {
   ipv4: true,
   ipv6: true,
 };
-
-function plan(prefixes: string[], changes: Partial<RoutePlan> = {}): RoutePlan {
-  const reason = { code: 'healthy', text: '' } as const;
-  return { vip: 'v', prefixes, announce: true, med: null, communities: [], reason, ...changes };
-}
 
 function next(rib: AdjRibOut, session = SESSION): Update | null {
   const bytes = rib.next();
@@ -55,7 +50,7 @@ function opened(session = SESSION): AdjRibOut {
 describe('Adj-RIB-Out', () => {
   test('the initial table ends with End-of-RIB of both families', () => {
     const rib = new AdjRibOut();
-    rib.want(wantedRoutes([plan(['10.0.0.1/32', '2001:db8::1/128'])]));
+    rib.want(wantedRoutes([plan(['10.0.0.1/32', '2001:db8::1/128'])], 'router'));
     assert.equal(rib.next(), null);
     rib.open(SESSION);
     assert.deepEqual(drain(rib), ['+10.0.0.1/32', '+2001:db8::1/128', 'end', 'end']);
@@ -66,30 +61,30 @@ describe('Adj-RIB-Out', () => {
 
   test('withdrawals go first', () => {
     const rib = opened();
-    rib.want(wantedRoutes([plan(['10.0.0.1/32', '2001:db8::1/128'])]));
+    rib.want(wantedRoutes([plan(['10.0.0.1/32', '2001:db8::1/128'])], 'router'));
     drain(rib);
-    rib.want(wantedRoutes([plan(['10.0.0.2/32'])]));
+    rib.want(wantedRoutes([plan(['10.0.0.2/32'])], 'router'));
     assert.deepEqual(drain(rib), ['-10.0.0.1/32', '-2001:db8::1/128', '+10.0.0.2/32']);
   });
 
   test('what was never sent is not withdrawn, and what came back is not sent', () => {
     const rib = opened();
-    const routes = wantedRoutes([plan(['10.0.0.1/32'])]);
+    const routes = wantedRoutes([plan(['10.0.0.1/32'])], 'router');
     rib.want(routes);
     rib.want(new Map());
     assert.deepEqual(drain(rib), []);
     rib.want(routes);
     drain(rib);
     rib.want(new Map());
-    rib.want(wantedRoutes([plan(['10.0.0.1/32'])]));
+    rib.want(wantedRoutes([plan(['10.0.0.1/32'])], 'router'));
     assert.deepEqual(drain(rib), []);
   });
 
   test('a changed attribute is announced over the old route, without a withdrawal', () => {
     const rib = opened();
-    rib.want(wantedRoutes([plan(['10.0.0.1/32'])]));
+    rib.want(wantedRoutes([plan(['10.0.0.1/32'])], 'router'));
     drain(rib);
-    rib.want(wantedRoutes([plan(['10.0.0.1/32'], { med: 7 })]));
+    rib.want(wantedRoutes([plan(['10.0.0.1/32'], { med: 7 })], 'router'));
     const update = next(rib);
     assert.equal(update?.attributes.med, 7);
     assert.deepEqual(update?.withdrawn, []);
@@ -98,7 +93,7 @@ describe('Adj-RIB-Out', () => {
   test('routes with equal attributes share UPDATEs, and large ones are filled', () => {
     const rib = opened();
     const many = Array.from({ length: 2000 }, (_, i) => `10.0.${i >> 8}.${i & 255}/32`);
-    rib.want(wantedRoutes([plan(many), plan(['10.9.0.1/32'], { med: 1 })]));
+    rib.want(wantedRoutes([plan(many), plan(['10.9.0.1/32'], { med: 1 })], 'router'));
     const sizes: number[] = [];
     for (let update = next(rib); update; update = next(rib)) sizes.push(update.announced.length);
     assert.equal(sizes.length, 4);
@@ -111,17 +106,17 @@ describe('Adj-RIB-Out', () => {
   test('the most communities that are allowed leave room for routes', () => {
     const communities = Array.from({ length: 255 }, (_, i) => `65000:${i}`);
     const rib = opened();
-    rib.want(wantedRoutes([plan(['10.0.0.1/32', '2001:db8::1/128'], { communities })]));
+    rib.want(wantedRoutes([plan(['10.0.0.1/32', '2001:db8::1/128'], { communities })], 'router'));
     assert.deepEqual(drain(rib), ['+10.0.0.1/32', '+2001:db8::1/128']);
     const tooMany = plan(['10.0.0.1/32'], { communities: [...communities, '1:1'] });
-    assert.throws(() => wantedRoutes([tooMany]), /more than 255 communities/);
+    assert.throws(() => wantedRoutes([tooMany], 'router'), /more than 255 communities/);
   });
 
   test('within our AS: empty path and LOCAL_PREF 100', () => {
     const context = { four_octet_as: true, ibgp: true };
     const session = { ...SESSION, ibgp: true, context };
     const rib = opened(session);
-    rib.want(wantedRoutes([plan(['10.0.0.1/32'])]));
+    rib.want(wantedRoutes([plan(['10.0.0.1/32'])], 'router'));
     const { attributes } = next(rib, session)!;
     assert.deepEqual([attributes.as_path, attributes.local_pref], [[], 100]);
   });
@@ -130,7 +125,7 @@ describe('Adj-RIB-Out', () => {
     const context = { four_octet_as: false, ibgp: false };
     const session = { ...SESSION, local_as: 4_200_000_000, context };
     const rib = opened(session);
-    rib.want(wantedRoutes([plan(['10.0.0.1/32'])]));
+    rib.want(wantedRoutes([plan(['10.0.0.1/32'])], 'router'));
     const { attributes } = next(rib, session)!;
     assert.deepEqual(attributes.as_path, [{ kind: 'sequence', as: [23456] }]);
     assert.deepEqual(attributes.as4_path, [{ kind: 'sequence', as: [4_200_000_000] }]);
@@ -138,7 +133,7 @@ describe('Adj-RIB-Out', () => {
 
   test('a refresh sends one family again; a withdrawal meanwhile is not forgotten', () => {
     const rib = opened();
-    rib.want(wantedRoutes([plan(['10.0.0.1/32', '2001:db8::1/128'])]));
+    rib.want(wantedRoutes([plan(['10.0.0.1/32', '2001:db8::1/128'])], 'router'));
     drain(rib);
     rib.refresh(4);
     assert.deepEqual(drain(rib), ['+10.0.0.1/32']);
@@ -169,7 +164,7 @@ describe('Adj-RIB-Out', () => {
           return true;
         };
         for (const { prefixes: chosen, med, sends, refresh } of wishes) {
-          rib.want(wantedRoutes([plan(chosen, { med })]));
+          rib.want(wantedRoutes([plan(chosen, { med })], 'router'));
           if (refresh) rib.refresh(refresh);
           for (let i = 0; i < sends; i++) send();
         }

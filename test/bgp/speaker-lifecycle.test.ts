@@ -10,7 +10,7 @@ import { Speaker } from '../../src/bgp/speaker.ts';
 import { Framer } from '../../src/bgp/wire/framer.ts';
 import { decodeMessage, type Message } from '../../src/bgp/wire/message.ts';
 import { routeChanges } from '../../src/bgp/wire/update.ts';
-import type { BgpSite } from '../../src/model/config.ts';
+import type { BgpSite } from '../../src/model/bgp.ts';
 import { formatPrefix, type HostPort } from '../../src/net/ip.ts';
 import {
   bgpSite,
@@ -130,7 +130,7 @@ describe('the speaker', { timeout: 60_000 }, () => {
   test('stopped while it starts, leaves nothing listening and no session', async () => {
     const router = await collector();
     const listen = { address: '127.0.0.1', port: await freePort() };
-    const site = speaker(bgpSite([neighbor(router.address)], { listen }));
+    const site = speaker(bgpSite([neighbor(router.address)], { listen: [listen] }));
     const started = site.start();
     await site.stop();
     await started;
@@ -140,10 +140,10 @@ describe('the speaker', { timeout: 60_000 }, () => {
 
   test('reload moves from every address to one of them on the same port', async () => {
     const wide = { address: '0.0.0.0', port: await freePort('0.0.0.0') };
-    const site = speaker(bgpSite([], { listen: wide }));
+    const site = speaker(bgpSite([], { listen: [wide] }));
     await site.start();
     const narrow = { ...wide, address: '127.0.0.1' };
-    await site.reload(bgpSite([], { listen: narrow }));
+    await site.reload(bgpSite([], { listen: [narrow] }));
     assert.deepEqual(site.listening, narrow);
     assert.equal(await answers(narrow), true);
     assert.equal(await answers({ ...wide, address: '127.0.0.2' }), false);
@@ -151,11 +151,11 @@ describe('the speaker', { timeout: 60_000 }, () => {
 
   test('a reload whose address is taken is refused, and the old address still answers', async () => {
     const router = await collector();
-    const site = speaker(bgpSite([], { listen: { address: '127.0.0.1', port: 0 } }));
+    const site = speaker(bgpSite([], { listen: [{ address: '127.0.0.1', port: 0 }] }));
     await site.start();
     const before = site.listening!;
     await assert.rejects(
-      site.reload(bgpSite([], { listen: router.address })),
+      site.reload(bgpSite([], { listen: [router.address] })),
       /in use by another program/,
     );
     assert.deepEqual(site.listening, before);
@@ -186,7 +186,7 @@ describe('the speaker', { timeout: 60_000 }, () => {
           neighbor({ address: '127.0.0.1', port }, { name: 'v4', as: 65004, passive: true }),
           neighbor({ address: '0:0::0:1', port }, { name: 'v6', as: 65006, passive: true }),
         ],
-        { listen: { address: '::', port } },
+        { listen: [{ address: '::', port }] },
       ),
     );
     await waits.start();
@@ -233,7 +233,7 @@ describe('the speaker', { timeout: 60_000 }, () => {
           neighbor(at, { name: 'away', as: 65009, passive: true, connect_retry_ms: 1 }),
           neighbor(at, { name: 'here', passive: true, connect_retry_ms: 1 }),
         ],
-        { listen: { address: '127.0.0.1', port: 0 } },
+        { listen: [{ address: '127.0.0.1', port: 0 }] },
       ),
     );
     await site.start();

@@ -6,7 +6,7 @@ import { silentLog } from '../../src/base/log.ts';
 import { prng } from '../../src/base/prng.ts';
 import { Collector, type CollectorChange } from '../../src/bgp/collector.ts';
 import { type NeighborEvent, Speaker } from '../../src/bgp/speaker.ts';
-import type { BgpSite } from '../../src/model/config.ts';
+import type { BgpSite } from '../../src/model/bgp.ts';
 import { bgpSite, fillSocket, freePort, neighbor, plan, rawPeer, until } from '../support/bgp.ts';
 
 const clock = new SystemClock();
@@ -143,7 +143,7 @@ describe('speaker and collector', { timeout: 60_000 }, () => {
     const listening = { address: '127.0.0.1', port: 0 };
     const waits = speaker(
       bgpSite([neighbor(listening, { name: 'dialler', as: 65002, passive: true })], {
-        listen: listening,
+        listen: [listening],
       }),
     );
     await waits.start();
@@ -167,14 +167,14 @@ describe('speaker and collector', { timeout: 60_000 }, () => {
     const b = await freePort();
     const one = speaker(
       bgpSite([neighbor({ address: '127.0.0.32', port: b }, { as: 65002, source: '127.0.0.31' })], {
-        listen: { address: '127.0.0.31', port: a },
+        listen: [{ address: '127.0.0.31', port: a }],
       }),
     );
     const two = speaker(
       bgpSite([neighbor({ address: '127.0.0.31', port: a }, { as: 65001, source: '127.0.0.32' })], {
         as: 65002,
         router_id: '10.0.0.2',
-        listen: { address: '127.0.0.32', port: b },
+        listen: [{ address: '127.0.0.32', port: b }],
       }),
     );
     await Promise.all([one.start(), two.start()]);
@@ -200,7 +200,7 @@ describe('speaker and collector', { timeout: 60_000 }, () => {
     const second = neighbor(changed.address, { name: 'changed' });
     const events: NeighborEvent[] = [];
     const site = speaker(bgpSite([first, second]), events);
-    site.apply([plan(['198.18.80.80/32'])]);
+    site.apply([plan(['198.18.80.80/32'], {}, ['kept', 'changed', 'added'])]);
     await site.start();
     await until(() => table(kept).length === 1 && table(changed).length === 1);
     events.length = 0;
@@ -264,7 +264,7 @@ describe('speaker and collector', { timeout: 60_000 }, () => {
 
   test('a speaker that cannot listen says which address and why', async () => {
     const router = await collector();
-    const site = speaker(bgpSite([], { listen: router.address }));
+    const site = speaker(bgpSite([], { listen: [router.address] }));
     await assert.rejects(site.start(), /BGP 127\.0\.0\.1:\d+: in use by another program/);
   });
 

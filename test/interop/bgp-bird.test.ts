@@ -10,9 +10,8 @@ import { SystemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { prng } from '../../src/base/prng.ts';
 import { type NeighborEvent, Speaker } from '../../src/bgp/speaker.ts';
-import type { BgpSite } from '../../src/model/config.ts';
-import type { RoutePlan } from '../../src/model/plan.ts';
-import { freePort, until } from '../support/bgp.ts';
+import type { BgpSite } from '../../src/model/bgp.ts';
+import { bgpSite, freePort, neighbor, plan, until } from '../support/bgp.ts';
 import { Bird } from '../support/bird.ts';
 import { need } from '../support/need.ts';
 
@@ -24,17 +23,10 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-const ROUTES: RoutePlan[] = [
-  {
-    vip: 'web',
-    prefixes: ['198.18.80.80/32', '2001:db8:80::80/128'],
-    announce: true,
-    med: 50,
-    communities: ['65000:80'],
-    reason: { code: 'healthy', text: '' },
-  },
-];
-const NO_ROUTES = ROUTES.map((route) => ({ ...route, announce: false }));
+const VIPS = ['198.18.80.80/32', '2001:db8:80::80/128'];
+const OFFER = { med: 50, communities: ['65000:80'] };
+const ROUTES = [plan(VIPS, OFFER, ['bird'])];
+const NO_ROUTES = [plan(VIPS, { ...OFFER, announce: false }, ['bird'])];
 
 function bird(ports: { ours: number; theirs: number }, options: string): Bird {
   const made = new Bird(`protocol bgp site {
@@ -50,25 +42,11 @@ function bird(ports: { ours: number; theirs: number }, options: string): Bird {
 }
 
 function site(ports: { ours: number; theirs: number }, passive: boolean, hold_ms = 9_000): BgpSite {
-  return {
-    as: 65001,
-    router_id: '10.0.0.1',
-    listen: passive ? { address: OURS, port: ports.ours } : null,
-    next_hop: '192.0.2.1',
-    next_hop6: '2001:db8::1',
-    neighbors: [
-      {
-        name: 'bird',
-        address: THEIRS,
-        port: ports.theirs,
-        as: 65000,
-        passive,
-        source: OURS,
-        hold_time_ms: hold_ms,
-        connect_retry_ms: 1_000,
-      },
-    ],
-  };
+  const them = neighbor(
+    { address: THEIRS, port: ports.theirs },
+    { name: 'bird', passive, source: OURS, hold_time_ms: hold_ms, connect_retry_ms: 1_000 },
+  );
+  return bgpSite([them], { listen: passive ? [{ address: OURS, port: ports.ours }] : [] });
 }
 
 async function ports(): Promise<{ ours: number; theirs: number }> {
@@ -139,7 +117,7 @@ describe('BIRD', { skip: need('bird', 'birdc'), timeout: 60_000 }, () => {
       `10.${i >> 8}.${i & 255}.1/32`,
       `2001:db8:${i.toString(16)}::/64`,
     ]).flat();
-    ours.apply([{ ...ROUTES[0]!, prefixes }]);
+    ours.apply([plan(prefixes, OFFER, ['bird'])]);
     await ours.start();
     const total = (count: number) => async (): Promise<boolean> =>
       (await router.ask('show', 'route', 'count')).includes(`Total: ${count} of ${count} `);

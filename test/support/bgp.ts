@@ -1,9 +1,37 @@
 /** What the tests of the speaker share: small configurations, and a peer made of fixed bytes. */
 import { createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { BgpSite, Neighbor } from '../../src/model/config.ts';
-import type { RoutePlan } from '../../src/model/plan.ts';
+import type { BgpSite, Neighbor, RouteChanges, RoutePolicy } from '../../src/model/bgp.ts';
+import type { RouteOffer, RoutePlan } from '../../src/model/plan.ts';
 import type { HostPort } from '../../src/net/ip.ts';
+
+export const UNCHANGED: RouteChanges = {
+  med: null,
+  prepend: 0,
+  local_pref: null,
+  communities: [],
+  next_hop: null,
+  next_hop6: null,
+};
+
+/** Announces whatever its fitness, unchanged; no damping. */
+export function routePolicy(changes: Partial<RoutePolicy> = {}): RoutePolicy {
+  const rule = { announce: true, changes: UNCHANGED };
+  return {
+    fitness: {
+      healthy: rule,
+      degraded: rule,
+      overloaded: rule,
+      draining: rule,
+      'last-site-kept': rule,
+    },
+    drain_load: null,
+    settle_ms: 0,
+    hold_down_ms: 0,
+    damping: null,
+    ...changes,
+  };
+}
 
 export function neighbor(to: HostPort, changes: Partial<Neighbor> = {}): Neighbor {
   return {
@@ -13,8 +41,25 @@ export function neighbor(to: HostPort, changes: Partial<Neighbor> = {}): Neighbo
     as: 65000,
     passive: false,
     source: null,
+    interface: null,
     hold_time_ms: 9_000,
     connect_retry_ms: 500,
+    delay_open_ms: 0,
+    send_hold_ms: 480_000,
+    idle_hold_max_ms: 500,
+    ttl: 64,
+    ttl_security: null,
+    md5_key_file: null,
+    ipv4: true,
+    ipv6: true,
+    extended_next_hop: false,
+    add_path: false,
+    graceful_restart_helper: false,
+    role: null,
+    role_strict: false,
+    bfd: null,
+    receive: { accept: [], prefixes_max: 10_000, watch_vips: false },
+    announce: { vips: null, when: null, changes: UNCHANGED, by_fitness: {}, by_vip: {} },
     ...changes,
   };
 }
@@ -23,23 +68,34 @@ export function bgpSite(neighbors: Neighbor[], changes: Partial<BgpSite> = {}): 
   return {
     as: 65001,
     router_id: '10.0.0.1',
-    listen: null,
+    listen: [],
     next_hop: '192.0.2.1',
     next_hop6: '2001:db8::1',
     neighbors,
+    ranges: [],
+    dead_man_ms: 0,
+    vip_interface: null,
+    mrt: null,
     ...changes,
   };
 }
 
-export function plan(prefixes: string[], changes: Partial<RoutePlan> = {}): RoutePlan {
+/** A plan that offers each of `neighbors` the same. */
+export function plan(
+  prefixes: string[],
+  changes: Partial<RouteOffer> = {},
+  neighbors: readonly string[] = ['router'],
+): RoutePlan {
+  const reason = { code: 'healthy', text: '' } as const;
+  const offer = { announce: true, ...UNCHANGED, reason, ...changes };
+  const { announce } = offer;
   return {
     vip: 'web',
     prefixes,
-    announce: true,
-    med: null,
-    communities: [],
-    reason: { code: 'healthy', text: '' },
-    ...changes,
+    announce,
+    fitness: announce ? 'healthy' : null,
+    reason,
+    offers: neighbors.map((name) => ({ ...offer, neighbor: name })),
   };
 }
 

@@ -8,6 +8,7 @@ import { buildZoneImage } from '../../src/dns/image-build.ts';
 import { TYPE } from '../../src/dns/wire/codes.ts';
 import { isWithin, wireName } from '../../src/dns/wire/name.ts';
 import type { Config, Endpoint, Site, Zone } from '../../src/model/config.ts';
+import { routePolicy } from './bgp.ts';
 import { columnsOf, type ZoneRecord } from './zone-columns.ts';
 
 const SITES = ['fra', 'iad', 'sin'] as const;
@@ -32,10 +33,14 @@ function site(name: string, index: number): Site {
     bgp: {
       as: 65001 + index,
       router_id: `10.0.0.${index + 1}`,
-      listen: null,
+      listen: [],
       next_hop: `10.1.${index + 1}.1`,
       next_hop6: `2001:db8:${index + 1}::1`,
       neighbors: [],
+      ranges: [],
+      dead_man_ms: 0,
+      vip_interface: null,
+      mrt: null,
     },
     load: null,
     capacity: 200,
@@ -177,6 +182,7 @@ export function testConfig({ zones = ZONES, ...overrides }: ConfigParts = {}): T
       report_interval_ms: 1_000,
       hold_down_ms: 3_000,
       drain_ms: 10_000,
+      routes: routePolicy(),
       spill: {
         overload: 1.1,
         relief: 0.95,
