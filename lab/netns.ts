@@ -9,8 +9,8 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
-import type { Host } from '../src/spill/host.ts';
-import { runProgram } from '../src/spill/host.ts';
+import type { Host } from '../src/net/host.ts';
+import { runProgram } from '../src/net/host.ts';
 
 /** From SIGTERM to SIGKILL, in milliseconds. */
 const END_GRACE_MS = 5_000;

@@ -1,6 +1,6 @@
 /** The choice of a site's drivers, and the pair of a site that does not spill. */
 import type { Config } from '../model/config.ts';
-import type { Host } from './host.ts';
+import type { Host } from '../net/host.ts';
 import { spillLayout } from './layout.ts';
 import type { FlowCounts, SteeringDriver, TunnelDriver } from './port.ts';
 import { NftSteering } from './steering-nft.ts';

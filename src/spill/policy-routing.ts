@@ -6,7 +6,7 @@
  * up with the inner packet's mark, so a default route there would send the tunnel into itself), and
  * the local table is looked up at every moment of a change.
  */
-import type { Host } from './host.ts';
+import type { Host } from '../net/host.ts';
 import { MARK_BASE, SITES_MAX, type SpillLayout } from './layout.ts';
 
 /** The marks' rules stand before the local table, since a VIP is a local address. */

@@ -2,8 +2,9 @@
  * What must hold on the machine before a flow may be spilled. Each of these breaks spilling
  * silently when it is missed, so each is looked at, and either put right or named with its remedy.
  */
+
+import type { Host } from '../net/host.ts';
 import { parseAddress, parsePrefix, prefixContains } from '../net/ip.ts';
-import type { Host } from './host.ts';
 import type { SpillLayout } from './layout.ts';
 import { FLOW_BYTES_MAX, FLOWS_MAX } from './nft-ruleset.ts';
 import { type Route, type Routing, strangers } from './policy-routing.ts';

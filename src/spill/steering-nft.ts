@@ -5,7 +5,7 @@
  * What always holds: flow sets are never listed (that costs seconds at 250,000 flows) and the table
  * is never replaced while it is in use. What stands in the kernel is taken over by the next start.
  */
-import type { Host } from './host.ts';
+import type { Host } from '../net/host.ts';
 import type { SpillLayout } from './layout.ts';
 import { SPILL_TABLE, shareTransaction, spillRuleset } from './nft-ruleset.ts';
 import { enterRouting, leaveRouting, readRouting } from './policy-routing.ts';

@@ -3,7 +3,7 @@
  * Each device has one fixed remote, static neighbours (nothing is ever asked for by ARP), an address
  * of its own, an MTU that fits the path, and a filter on who may send to it.
  */
-import type { Host } from './host.ts';
+import type { Host } from '../net/host.ts';
 import type { PeerLayout, SpillLayout } from './layout.ts';
 import { FILTER_TABLE, tunnelFilter } from './nft-ruleset.ts';
 import type { SpillPeer, TunnelDriver } from './port.ts';

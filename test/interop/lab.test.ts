@@ -10,7 +10,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Interrupted, namespacesOf, withNetLab } from '../../lab/netns.ts';
 import { whyNoLab } from '../../lab/tools.ts';
 import { until } from '../../lab/wait.ts';
-import { runProgram } from '../../src/spill/host.ts';
+import { runProgram } from '../../src/net/host.ts';
 import { need } from '../support/need.ts';
 
 const labDir = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'lab');

@@ -1,6 +1,6 @@
 /** The test deployment with kernel spill everywhere, and a machine that only records. */
 import type { Config } from '../../src/model/config.ts';
-import type { Host } from '../../src/spill/host.ts';
+import type { Host } from '../../src/net/host.ts';
 import { testConfig } from '../support/config.ts';
 
 export function kernelConfig(): Config {
