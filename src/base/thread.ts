@@ -7,7 +7,15 @@ import { readlinkSync } from 'node:fs';
 import { constants, setPriority } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
 import { parentPort, Worker, workerData } from 'node:worker_threads';
+import { keepNewSpaceSmall } from './memory.ts';
 import { err, ok, type Result } from './result.ts';
+
+/** A new thread of this process; all of them are made here. */
+export function newThread(entry: URL, workerData: unknown): Worker {
+  const worker = new Worker(entry, { workerData });
+  worker.once('online', keepNewSpaceSmall);
+  return worker;
+}
 
 /**
  * Starts the module at `entry`, which calls `serveThread`, and resolves with what it makes of
@@ -23,7 +31,7 @@ export function inThread<Outcome>(entry: URL, request: unknown): Promise<Result<
     };
     try {
       useCompilerThreads(false);
-      const worker = new Worker(entry, { workerData: request });
+      const worker = newThread(entry, request);
       worker.on('online', () => useCompilerThreads(true));
       worker.on('message', (message: Outcome) => {
         outcome = ok(message);

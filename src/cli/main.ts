@@ -8,6 +8,7 @@ import { Command, Option } from 'commander';
 import type { Status } from '../agent/status.ts';
 import type { ReloadReport } from '../api/control.ts';
 import { SystemClock } from '../base/clock.ts';
+import { keepNewSpaceSmall } from '../base/memory.ts';
 import type { Explanation } from '../decide/explain.ts';
 import type { ReachOptions } from './api-client.ts';
 import type { CheckOptions } from './check.ts';
@@ -88,6 +89,7 @@ program
   )
   .option('--take-over', 'start beside the site’s running daemon, and end it once DNS answers')
   .action(async (options: RunOptions) => {
+    keepNewSpaceSmall();
     const { run } = await import('./run.ts');
     process.exitCode = await run(options);
   });

@@ -2,11 +2,12 @@
  * The threads that answer: UDP workers and the stream thread. A thread that dies is replaced, and
  * takes the newest snapshot. Every thread ends by itself when told to; none is ever ended from here.
  */
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { type BackoffLimits, backoff_ms } from '../base/backoff.ts';
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Prng } from '../base/prng.ts';
+import { newThread } from '../base/thread.ts';
 import { DNS_COUNTERS, type DnsCounters, dnsCounters } from './respond.ts';
 import type { Snapshot } from './snapshot.ts';
 import {
@@ -160,7 +161,7 @@ export class WorkerPool {
       version: this.#version,
       own: place.own(),
     };
-    const worker = new Worker(place.script, { workerData });
+    const worker = newThread(place.script, workerData);
     const ended = new Promise<void>((resolve) => worker.on('exit', () => resolve()));
     return { worker, control, ended };
   }
