@@ -4,8 +4,8 @@
  * ended by their process ids before the namespaces go. Only SIGKILL leaves something: the kernel
  * then ends the processes, and the next lab of the same tag removes the rest.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -40,8 +40,22 @@ export class Namespace {
 
   /** Starts a program that the lab ends at its teardown, and the kernel if we are killed before. */
   spawn(program: string, ...args: string[]): ChildProcess {
+    return this.#spawn(['ignore', 'pipe', 'pipe'], program, args);
+  }
+
+  /** The same for a program that reads its standard input. */
+  spawnWithInput(program: string, ...args: string[]): ChildProcess {
+    return this.#spawn(['pipe', 'pipe', 'pipe'], program, args);
+  }
+
+  /** The same for a program of Node with which messages are exchanged. */
+  spawnWithMessages(program: string, ...args: string[]): ChildProcess {
+    return this.#spawn(['ignore', 'pipe', 'pipe', 'ipc'], program, args);
+  }
+
+  #spawn(stdio: StdioOptions, program: string, args: readonly string[]): ChildProcess {
     const words = ['netns', 'exec', this.id, 'setpriv', '--pdeathsig', 'KILL', program, ...args];
-    return this.#lab.track(spawn('ip', words, { stdio: ['ignore', 'pipe', 'pipe'] }));
+    return this.#lab.track(spawn('ip', words, { stdio }));
   }
 
   /** The namespace as the spill drivers' machine. */
@@ -71,6 +85,8 @@ export class NetLab {
   constructor(tag: string) {
     this.tag = `${tag}${process.pid}`;
     this.dir = mkdtempSync(join(tmpdir(), `isobar-${this.tag}-`));
+    // Daemons that give up root have their files in it.
+    chmodSync(this.dir, 0o755);
   }
 
   async namespace(name: string): Promise<Namespace> {

@@ -1,7 +1,8 @@
 /** A server under measurement: started on chosen cores, its CPU time and memory read, ended by id. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import process from 'node:process';
+import { family, isAlive, readProc } from '../processes.ts';
 import { pause, until } from '../wait.ts';
 
 /** Clock ticks of /proc/PID/stat in one second (USER_HZ, the same on every Linux that Node runs on). */
@@ -74,36 +75,7 @@ export class MeasuredProcess {
     await pause(50);
   }
 
-  /** Its own id and those of all its descendants. */
   #pids(): number[] {
-    if (this.#child.pid === undefined) return [];
-    const parents = new Map<number, number>();
-    for (const entry of readdirSync('/proc')) {
-      if (!/^[0-9]+$/.test(entry)) continue;
-      const parent = Number(
-        readProc(Number(entry), 'stat')
-          .replace(/^.*\) /s, '')
-          .split(' ')[1],
-      );
-      parents.set(Number(entry), parent);
-    }
-    const found = [this.#child.pid];
-    for (const pid of found) {
-      for (const [child, parent] of parents) if (parent === pid) found.push(child);
-    }
-    return found.filter(isAlive);
+    return this.#child.pid === undefined ? [] : family(this.#child.pid);
   }
-}
-
-function readProc(pid: number, file: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/${file}`, 'utf8');
-  } catch {
-    return ''; // it has just ended
-  }
-}
-
-function isAlive(pid: number): boolean {
-  const state = readProc(pid, 'stat').replace(/^.*\) /s, '')[0];
-  return state !== undefined && state !== 'Z';
 }
