@@ -156,6 +156,19 @@ export function unmapAddress(address: Address): Address {
   return address[10] === 0xff && address[11] === 0xff ? address.slice(12) : address;
 }
 
+/** True for fe80::/10 (RFC 4291 §2.5.6), which means something only together with an interface. */
+export function isLinkLocal(address: Address): boolean {
+  return address.length === 16 && address[0] === 0xfe && (address[1]! & 0xc0) === 0x80;
+}
+
+/** A link-local address with its interface (RFC 4007 §11: "fe80::1%eth0"); others as they are. */
+export function scopedAddress(address: string, device: string | null): string {
+  const octets = parseAddress(address);
+  if (!octets) return address;
+  const text = formatAddress(octets);
+  return device !== null && isLinkLocal(octets) ? `${text}%${device}` : text;
+}
+
 /** A socket address: an IP address in canonical text and a port. */
 export interface HostPort {
   readonly address: string;

@@ -1,10 +1,12 @@
 /** Why an address could not be listened on, in the words of an operator instead of errno's. */
 import { getSystemErrorName } from 'node:util';
 
+export const MISSING_ADDRESS = 'this machine does not have the address';
+
 export function listenErrorText(error: NodeJS.ErrnoException): string {
   if (error.code === 'EADDRINUSE') return 'in use by another program';
   if (error.code === 'EACCES') return 'permission denied (ports below 1024 need it)';
-  if (error.code === 'EADDRNOTAVAIL') return 'this machine does not have the address';
+  if (error.code === 'EADDRNOTAVAIL') return MISSING_ADDRESS;
   return error.message;
 }
 

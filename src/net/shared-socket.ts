@@ -91,13 +91,14 @@ export function leaveSharedUdp(libc: Libc, fd: number, at: HostPort, timeout_ms:
 
 /**
  * A bound TCP socket, to be listened on. `beside`: others, even of other processes, may have the
- * address if they share it; without it nobody may.
+ * address if they share it; without it nobody may. `both`: the address is ::, and the socket takes
+ * connections from IPv4 addresses, too.
  */
-export function boundTcpSocket(libc: Libc, at: HostPort, beside: boolean): number {
+export function boundTcpSocket(libc: Libc, at: HostPort, beside: boolean, both = false): number {
   const six = at.address.includes(':');
   // An address in use by connections that have ended (TIME-WAIT) is free.
   const options: Option[] = [[SOL_SOCKET, SO_REUSEADDR, intOption(1)]];
-  if (six) options.push([IPPROTO_IPV6, IPV6_V6ONLY, intOption(1)]);
+  if (six) options.push([IPPROTO_IPV6, IPV6_V6ONLY, intOption(both ? 0 : 1)]);
   if (beside) options.push([SOL_SOCKET, SO_REUSEPORT, intOption(1)]);
   const fd = socketWith(libc, six, SOCK_STREAM, options);
   if (fd < 0) return fd;

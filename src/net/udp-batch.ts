@@ -19,7 +19,7 @@ const IOVEC_WORDS = 4;
 
 const SOCKADDR_MAX = 28;
 const NAME_STRIDE = 32;
-/** Room for one IP_PKTINFO or IPV6_PKTINFO control message. */
+/** Room for an IP_PKTINFO or IPV6_PKTINFO control message, and one with a TTL or hop limit. */
 const CONTROL_MAX = 64;
 /** Octets before the data of a control message; in IP_PKTINFO the interface comes first. */
 const CONTROL_DATA = 16;
@@ -136,6 +136,12 @@ export class UdpBatch {
   /** Octets of packet i. One longer than its buffer was cut to it. */
   length(i: number): number {
     return this.#in[i * HEADER_WORDS + RECEIVED]!;
+  }
+
+  /** The control messages of packet i, where the socket gives them. */
+  control(i: number): Uint8Array {
+    const length = Math.min(this.#in[i * HEADER_WORDS + CONTROL_LENGTH]!, CONTROL_MAX);
+    return this.#control.subarray(i * CONTROL_MAX, i * CONTROL_MAX + length);
   }
 
   isIPv4(i: number): boolean {
