@@ -1,5 +1,5 @@
 /** What we say in an OPEN, which OPENs we refuse, and what two OPENs agree on. Pure. */
-import type { CodecContext } from './wire/attributes.ts';
+import { type CodecContext, DEFAULT_CONTEXT } from './wire/attributes.ts';
 import { AFI, AS_TRANS, ERROR, OPEN_ERROR, SAFI } from './wire/codes.ts';
 import { type Fault, fault } from './wire/fault.ts';
 import { hasFourOctetAs, type Open, offersFamily, openAs } from './wire/open.ts';
@@ -74,7 +74,11 @@ export function agree(local: LocalSpeaker, peer: Open): Agreement {
     peer,
     peer_as,
     hold_ms: Math.min(holdTime_s(local), peer.hold_time_s) * 1000,
-    context: { four_octet_as: hasFourOctetAs(peer), ibgp: peer_as === local.local_as },
+    context: {
+      ...DEFAULT_CONTEXT,
+      four_octet_as: hasFourOctetAs(peer),
+      ibgp: peer_as === local.local_as,
+    },
     ipv4: offersFamily(peer, AFI.IPV4, SAFI.UNICAST),
     ipv6: offersFamily(peer, AFI.IPV6, SAFI.UNICAST),
   };

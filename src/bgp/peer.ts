@@ -25,7 +25,7 @@ import { Link } from './link.ts';
 import type { Agreement } from './open-check.ts';
 import { PeerRecord, type PeerStatus } from './peer-record.ts';
 import type { LocalRoute } from './route.ts';
-import type { CodecContext } from './wire/attributes.ts';
+import { DEFAULT_CONTEXT } from './wire/attributes.ts';
 import { decodeMessage, encodeMessage, type Message } from './wire/message.ts';
 import { type RouteChanges, routeChanges, type Update } from './wire/update.ts';
 
@@ -59,9 +59,6 @@ export interface PeerHooks {
 
 /** How long a stop waits for a slow peer to take the withdrawals. */
 const DRAIN_MS = 1_000;
-
-/** Before the OPENs are exchanged nothing depends on it. */
-const NO_AGREEMENT: CodecContext = { four_octet_as: true, ibgp: false };
 
 export class Peer {
   readonly settings: PeerSettings;
@@ -247,7 +244,7 @@ export class Peer {
   }
 
   #received(slot: Slot, bytes: Uint8Array, at_ms: number): void {
-    const context = this.#state[slot]?.agreement?.context ?? NO_AGREEMENT;
+    const context = this.#state[slot]?.agreement?.context ?? DEFAULT_CONTEXT;
     const decoded = decodeMessage(bytes, context);
     if (decoded.fault) {
       const worth = this.#record.faulty();
@@ -278,7 +275,7 @@ export class Peer {
     if (!link) return;
     // A peer that reads slowly has enough of ours to read: no need for a sign of life.
     if (message.type === 'keepalive' && link.full) return;
-    const bytes = encodeMessage(message, NO_AGREEMENT);
+    const bytes = encodeMessage(message, DEFAULT_CONTEXT);
     if (!bytes) return;
     link.send(bytes);
     this.#record.sent(message, this.#ports.clock.now());

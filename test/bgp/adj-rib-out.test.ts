@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { AdjRibOut, type OutSession } from '../../src/bgp/adj-rib-out.ts';
 import { wantedRoutes } from '../../src/bgp/route.ts';
+import { DEFAULT_CONTEXT } from '../../src/bgp/wire/attributes.ts';
 import { decodeMessage } from '../../src/bgp/wire/message.ts';
 import { endOfRib, routeChanges, type Update } from '../../src/bgp/wire/update.ts';
 import { formatPrefix } from '../../src/net/ip.ts';
@@ -13,7 +14,7 @@ const SESSION: OutSession = {
   ibgp: false,
   next_hop4: Uint8Array.of(192, 0, 2, 1),
   next_hop6: Uint8Array.of(0x20, 1, 0xd, 0xb8, ...Array.from({ length: 12 }, () => 0)),
-  context: { four_octet_as: true, ibgp: false },
+  context: DEFAULT_CONTEXT,
   ipv4: true,
   ipv6: true,
 };
@@ -113,7 +114,7 @@ describe('Adj-RIB-Out', () => {
   });
 
   test('within our AS: empty path and LOCAL_PREF 100', () => {
-    const context = { four_octet_as: true, ibgp: true };
+    const context = { ...DEFAULT_CONTEXT, ibgp: true };
     const session = { ...SESSION, ibgp: true, context };
     const rib = opened(session);
     rib.want(wantedRoutes([plan(['10.0.0.1/32'])], 'router'));
@@ -122,7 +123,7 @@ describe('Adj-RIB-Out', () => {
   });
 
   test('a two-octet peer gets AS_TRANS and the true number in AS4_PATH (RFC 6793)', () => {
-    const context = { four_octet_as: false, ibgp: false };
+    const context = { ...DEFAULT_CONTEXT, four_octet_as: false };
     const session = { ...SESSION, local_as: 4_200_000_000, context };
     const rib = opened(session);
     rib.want(wantedRoutes([plan(['10.0.0.1/32'])], 'router'));

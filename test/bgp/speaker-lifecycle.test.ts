@@ -7,6 +7,7 @@ import { silentLog } from '../../src/base/log.ts';
 import { prng } from '../../src/base/prng.ts';
 import { Collector } from '../../src/bgp/collector.ts';
 import { Speaker } from '../../src/bgp/speaker.ts';
+import { DEFAULT_CONTEXT } from '../../src/bgp/wire/attributes.ts';
 import { Framer } from '../../src/bgp/wire/framer.ts';
 import { decodeMessage, type Message } from '../../src/bgp/wire/message.ts';
 import { routeChanges } from '../../src/bgp/wire/update.ts';
@@ -89,7 +90,7 @@ describe('the speaker', { timeout: 60_000 }, () => {
       const framer = new Framer();
       socket.on('data', (chunk) => {
         framer.push(chunk, (bytes) => {
-          const { message } = decodeMessage(bytes, { four_octet_as: false, ibgp: false });
+          const { message } = decodeMessage(bytes, { ...DEFAULT_CONTEXT, four_octet_as: false });
           return message !== null && messages.push(message) > 0;
         });
       });

@@ -11,6 +11,7 @@ import { silentLog } from '../../src/base/log.ts';
 import { type Prng, prng } from '../../src/base/prng.ts';
 import { Collector } from '../../src/bgp/collector.ts';
 import { Speaker } from '../../src/bgp/speaker.ts';
+import { DEFAULT_CONTEXT } from '../../src/bgp/wire/attributes.ts';
 import { encodeMessage } from '../../src/bgp/wire/message.ts';
 import type { HostPort } from '../../src/net/ip.ts';
 import { message } from '../bgp/wire/arbitrary.ts';
@@ -18,7 +19,7 @@ import { bgpSite, KEEPALIVE, neighbor, OPEN, plan, until } from '../support/bgp.
 
 const CONNECTIONS = 1_000;
 const AT_ONCE = 20;
-const CONTEXT = { four_octet_as: false, ibgp: false };
+const CONTEXT = { ...DEFAULT_CONTEXT, four_octet_as: false };
 const SEEDS = fc
   .sample(message(CONTEXT), { numRuns: 300, seed: 4271 })
   .flatMap((it) => encodeMessage(it, CONTEXT) ?? []);

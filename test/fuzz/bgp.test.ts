@@ -9,6 +9,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { type Prng, prng } from '../../src/base/prng.ts';
+import { DEFAULT_CONTEXT } from '../../src/bgp/wire/attributes.ts';
 import { Framer } from '../../src/bgp/wire/framer.ts';
 import { decodeMessage, encodeMessage } from '../../src/bgp/wire/message.ts';
 import { routeChanges } from '../../src/bgp/wire/update.ts';
@@ -17,9 +18,9 @@ import { message } from '../bgp/wire/arbitrary.ts';
 const MESSAGES = 1_000_000;
 const HEAP_GROWTH_MAX = 2 * 1024 * 1024;
 const CONTEXTS = [
-  { four_octet_as: true, ibgp: false },
-  { four_octet_as: true, ibgp: true },
-  { four_octet_as: false, ibgp: false },
+  DEFAULT_CONTEXT,
+  { ...DEFAULT_CONTEXT, ibgp: true },
+  { ...DEFAULT_CONTEXT, four_octet_as: false },
 ];
 
 /** Good messages, the same for one seed. */

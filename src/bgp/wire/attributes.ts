@@ -4,11 +4,11 @@
  * in the table is carried verbatim. Rules that span attributes are in update.ts.
  */
 import type { Reader, Writer } from '../../net/cursor.ts';
-import type { Address, Prefix } from '../../net/ip.ts';
+import type { Address } from '../../net/ip.ts';
 import { type AsPath, decodeAsPath, encodeAsPath, twoOctets } from './as-path.ts';
-import { AFI, FLAG, SAFI, UPDATE_ERROR } from './codes.ts';
+import { AFI, EXTENDED_MESSAGE_BYTES_MAX, FLAG, SAFI, UPDATE_ERROR } from './codes.ts';
 import type { FaultClass } from './fault.ts';
-import { decodePrefixes, encodePrefixes } from './nlri.ts';
+import { decodePrefixes, encodePrefixes, type Nlri } from './nlri.ts';
 
 /** What both ends agreed on, as far as it changes the encoding. */
 export interface CodecContext {
@@ -16,7 +16,24 @@ export interface CodecContext {
   readonly four_octet_as: boolean;
   /** The peer is in our own AS. */
   readonly ibgp: boolean;
+  /** What the peer sends of this family has path identifiers (RFC 7911 §3). */
+  readonly add_path4: boolean;
+  readonly add_path6: boolean;
+  /** Both sent the extended message capability (RFC 8654). */
+  readonly extended_messages: boolean;
+  /** IPv4 routes may have an IPv6 next hop (RFC 8950). */
+  readonly extended_next_hop: boolean;
 }
+
+/** An external session without anything agreed but four-octet AS numbers; others say what differs. */
+export const DEFAULT_CONTEXT: CodecContext = {
+  four_octet_as: true,
+  ibgp: false,
+  add_path4: false,
+  add_path6: false,
+  extended_messages: false,
+  extended_next_hop: false,
+};
 
 export interface Aggregator {
   readonly as: number;
@@ -27,9 +44,12 @@ export interface Aggregator {
 export type MpReach =
   | {
       readonly family: 4 | 6;
-      /** Next hop; for IPv6 a link-local address may follow (RFC 2545 §3: 16 or 32 octets). */
+      /**
+       * An IPv6 next hop may be followed by a link-local address (RFC 2545 §3: 16 or 32 octets); IPv4
+       * routes may have one, too, where the session has agreed on it (RFC 8950 §3).
+       */
       readonly next_hop: Uint8Array;
-      readonly nlri: readonly Prefix[];
+      readonly nlri: readonly Nlri[];
     }
   | {
       readonly family: null;
@@ -41,7 +61,7 @@ export type MpReach =
 
 /** RFC 4760 §4. */
 export type MpUnreach =
-  | { readonly family: 4 | 6; readonly nlri: readonly Prefix[] }
+  | { readonly family: 4 | 6; readonly nlri: readonly Nlri[] }
   | {
       readonly family: null;
       readonly afi: number;
@@ -107,7 +127,8 @@ type Rows = {
 const WELL_KNOWN = FLAG.TRANSITIVE;
 const OPTIONAL = FLAG.OPTIONAL;
 const OPTIONAL_TRANSITIVE = FLAG.OPTIONAL | FLAG.TRANSITIVE;
-const VALUE_BYTES_MAX = 4096;
+/** The message bounds it: nothing longer comes, and nothing longer is encoded. */
+const VALUE_BYTES_MAX = EXTENDED_MESSAGE_BYTES_MAX;
 
 function unicastFamily(afi: number, safi: number): 4 | 6 | null {
   if (safi !== SAFI.UNICAST) return null;
@@ -120,7 +141,7 @@ function encodeFamily(writer: Writer, mp: MpReach | MpUnreach): void {
 }
 
 /** RFC 4760 §3. A next hop that does not fit its family resets the session (RFC 7606 §7.11). */
-function decodeMpReach(reader: Reader): MpReach | undefined {
+function decodeMpReach(reader: Reader, context: CodecContext): MpReach | undefined {
   const afi = reader.u16();
   const safi = reader.u8();
   const next_hop = reader.take(reader.u8()).slice();
@@ -130,18 +151,23 @@ function decodeMpReach(reader: Reader): MpReach | undefined {
     const raw = reader.take(reader.left).slice();
     return reader.failed ? undefined : { family, afi, safi, next_hop, raw };
   }
-  const fits = family === 4 ? [4] : [16, 32];
-  if (!fits.includes(next_hop.length)) return undefined;
-  const nlri = decodePrefixes(reader, family);
+  const fits4 = family === 4 && next_hop.length === 4;
+  const fits6 = next_hop.length === 16 || next_hop.length === 32;
+  if (!fits4 && !(fits6 && (family === 6 || context.extended_next_hop))) return undefined;
+  const nlri = decodePrefixes(reader, family, hasPathIds(family, context));
   return reader.failed ? undefined : { family, next_hop, nlri };
 }
 
-function decodeMpUnreach(reader: Reader): MpUnreach | undefined {
+export function hasPathIds(family: 4 | 6, context: CodecContext): boolean {
+  return family === 4 ? context.add_path4 : context.add_path6;
+}
+
+function decodeMpUnreach(reader: Reader, context: CodecContext): MpUnreach | undefined {
   const afi = reader.u16();
   const safi = reader.u8();
   const family = unicastFamily(afi, safi);
   if (family === null) return { family, afi, safi, raw: reader.take(reader.left).slice() };
-  const nlri = decodePrefixes(reader, family);
+  const nlri = decodePrefixes(reader, family, hasPathIds(family, context));
   return reader.failed ? undefined : { family, nlri };
 }
 

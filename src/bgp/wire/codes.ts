@@ -4,8 +4,10 @@
  */
 
 export const HEADER_BYTES = 19;
-/** RFC 4271 §4.1. Extended messages (RFC 8654) are not offered, so this holds both ways. */
+/** RFC 4271 §4.1. */
 export const MESSAGE_BYTES_MAX = 4096;
+/** RFC 8654 §3: all messages but OPEN and KEEPALIVE, once both sides have agreed. */
+export const EXTENDED_MESSAGE_BYTES_MAX = 65_535;
 export const VERSION = 4;
 /** RFC 6793 §4.2.1: stands for a four-octet AS number where only two octets fit. */
 export const AS_TRANS = 23456;
@@ -31,6 +33,10 @@ export const ERROR = {
   HOLD_TIMER: 4,
   FSM: 5,
   CEASE: 6,
+  /** RFC 7313 §5. */
+  ROUTE_REFRESH: 7,
+  /** RFC 9687 §3. */
+  SEND_HOLD_TIMER: 8,
 } as const;
 
 export const HEADER_ERROR = { NOT_SYNCHRONIZED: 1, BAD_LENGTH: 2, BAD_TYPE: 3 } as const;
@@ -42,6 +48,10 @@ export const OPEN_ERROR = {
   BGP_ID: 3,
   PARAMETER: 4,
   HOLD_TIME: 6,
+  /** RFC 5492 §5. */
+  CAPABILITY: 7,
+  /** RFC 9234 §4.2. */
+  ROLE: 11,
 } as const;
 
 export const UPDATE_ERROR = {
@@ -60,7 +70,10 @@ export const UPDATE_ERROR = {
 /** RFC 6608: in which state the unexpected message came. */
 export const FSM_ERROR = { OPEN_SENT: 1, OPEN_CONFIRM: 2, ESTABLISHED: 3 } as const;
 
-/** RFC 4486, RFC 9003. */
+/** RFC 7313 §5. */
+export const ROUTE_REFRESH_ERROR = { LENGTH: 1 } as const;
+
+/** RFC 4486, RFC 8538 (hard reset), RFC 9384 (BFD down). */
 export const CEASE = {
   PREFIX_MAX: 1,
   ADMINISTRATIVE_SHUTDOWN: 2,
@@ -70,7 +83,12 @@ export const CEASE = {
   CONFIGURATION_CHANGE: 6,
   COLLISION: 7,
   OUT_OF_RESOURCES: 8,
+  HARD_RESET: 9,
+  BFD_DOWN: 10,
 } as const;
+
+/** Message subtype of ROUTE-REFRESH (RFC 7313 §3.2). */
+export const REFRESH = { REQUEST: 0, BEGIN: 1, END: 2 } as const;
 
 const ERROR_WORDS: Readonly<Record<string, string>> = {
   '1': 'message header error',
@@ -84,6 +102,7 @@ const ERROR_WORDS: Readonly<Record<string, string>> = {
   '2/4': 'unsupported optional parameter',
   '2/6': 'unacceptable hold time',
   '2/7': 'unsupported capability',
+  '2/11': 'role mismatch',
   '3': 'UPDATE message error',
   '3/1': 'malformed attribute list',
   '3/2': 'unrecognized well-known attribute',
@@ -111,6 +130,9 @@ const ERROR_WORDS: Readonly<Record<string, string>> = {
   '6/8': 'out of resources',
   '6/9': 'hard reset',
   '6/10': 'BFD down',
+  '7': 'ROUTE-REFRESH message error',
+  '7/1': 'invalid message length',
+  '8': 'send hold timer expired',
 };
 
 /** "cease, administrative shutdown (6/2)". */

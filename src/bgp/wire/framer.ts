@@ -1,24 +1,37 @@
 /**
- * Cuts a TCP stream into BGP messages (RFC 4271 §4.1). However the bytes arrive, at most one
- * message (4096 bytes) is held back; the header is checked as soon as it is whole, so that a wrong
- * length can never make the framer wait for, or hold, more than that.
+ * Cuts a TCP stream into BGP messages (RFC 4271 §4.1). However the bytes arrive, at most one message
+ * is held back: 4096 bytes, or what `bytesMax` was raised to (RFC 8654). The header is checked as soon
+ * as it is whole, so that a wrong length can never make the framer wait for, or hold, more than that.
  */
 import { ERROR, HEADER_BYTES, HEADER_ERROR, MESSAGE_BYTES_MAX, TYPE } from './codes.ts';
 import { type Fault, fault } from './fault.ts';
 
 const MARKER_BYTES = 16;
 
-/** Smallest and largest length of each message type: §4.2–§4.5 and RFC 2918 §3. */
-const LENGTHS: Readonly<Record<number, readonly [number, number]>> = {
-  [TYPE.OPEN]: [29, MESSAGE_BYTES_MAX],
-  [TYPE.UPDATE]: [23, MESSAGE_BYTES_MAX],
-  [TYPE.NOTIFICATION]: [21, MESSAGE_BYTES_MAX],
-  [TYPE.KEEPALIVE]: [HEADER_BYTES, HEADER_BYTES],
-  [TYPE.ROUTE_REFRESH]: [23, MESSAGE_BYTES_MAX],
+/**
+ * Smallest length of each message type: §4.2–§4.5. Of a ROUTE-REFRESH only so much that its subtype
+ * can be read, since a wrong length is an error of its own there (RFC 7313 §5).
+ */
+const BYTES_MIN: Readonly<Record<number, number>> = {
+  [TYPE.OPEN]: 29,
+  [TYPE.UPDATE]: 23,
+  [TYPE.NOTIFICATION]: 21,
+  [TYPE.KEEPALIVE]: HEADER_BYTES,
+  [TYPE.ROUTE_REFRESH]: 22,
 };
 
-/** The header's fault, or null (RFC 4271 §6.1). `at` is where 19 readable bytes begin. */
-export function checkHeader(bytes: Uint8Array, at = 0): Fault | null {
+/** The largest message of a type where the session allows `bytesMax`. */
+export function messageBytesMax(type: number, bytesMax: number): number {
+  if (type === TYPE.KEEPALIVE) return HEADER_BYTES;
+  // RFC 8654 §3: an OPEN comes before anything is agreed on.
+  return type === TYPE.OPEN ? MESSAGE_BYTES_MAX : bytesMax;
+}
+
+/**
+ * The header's fault, or null (RFC 4271 §6.1). `at` is where 19 readable bytes begin, `bytesMax` the
+ * largest message that the session allows.
+ */
+export function checkHeader(bytes: Uint8Array, at = 0, bytesMax = MESSAGE_BYTES_MAX): Fault | null {
   for (let i = 0; i < MARKER_BYTES; i++) {
     if (bytes[at + i] === 0xff) continue;
     const subcode = HEADER_ERROR.NOT_SYNCHRONIZED;
@@ -35,17 +48,22 @@ export function checkHeader(bytes: Uint8Array, at = 0): Fault | null {
       `length ${length} in a message of type ${type}`,
       lengthField,
     );
-  if (length < HEADER_BYTES || length > MESSAGE_BYTES_MAX) return badLength();
-  const limits = LENGTHS[type];
-  if (!limits) {
+  if (length < HEADER_BYTES || length > bytesMax) return badLength();
+  const bytesMin = BYTES_MIN[type];
+  if (bytesMin === undefined) {
     const data = Uint8Array.of(type);
     return fault('session-reset', ERROR.HEADER, HEADER_ERROR.BAD_TYPE, `type ${type}`, data);
   }
-  return length < limits[0] || length > limits[1] ? badLength() : null;
+  return length < bytesMin || length > messageBytesMax(type, bytesMax) ? badLength() : null;
 }
 
 export class Framer {
-  readonly #held = new Uint8Array(MESSAGE_BYTES_MAX);
+  /**
+   * The largest message, in bytes; may be raised once the OPENs have agreed on extended messages, from
+   * within the call of `message` as well.
+   */
+  bytesMax = MESSAGE_BYTES_MAX;
+  #held = new Uint8Array(MESSAGE_BYTES_MAX);
   #count = 0;
 
   /** Bytes of an unfinished message. */
@@ -62,7 +80,7 @@ export class Framer {
     let at = 0;
     while (at < chunk.length) {
       if (this.#count === 0 && chunk.length - at >= HEADER_BYTES) {
-        const wrong = checkHeader(chunk, at);
+        const wrong = checkHeader(chunk, at, this.bytesMax);
         if (wrong) return wrong;
         const length = (chunk[at + 16]! << 8) | chunk[at + 17]!;
         if (chunk.length - at >= length) {
@@ -74,14 +92,24 @@ export class Framer {
       const taken = this.#hold(chunk, at);
       at += taken;
       if (this.#count < HEADER_BYTES) continue;
-      const wrong = checkHeader(this.#held);
+      const wrong = checkHeader(this.#held, 0, this.bytesMax);
       if (wrong) return wrong;
       const length = (this.#held[16]! << 8) | this.#held[17]!;
+      if (length > this.#held.length) this.#grow(length);
       if (this.#count < length) continue;
+      const whole = this.#held.slice(0, length);
       this.#count = 0;
-      if (!message(this.#held.slice(0, length))) return null;
+      if (length > MESSAGE_BYTES_MAX) this.#held = new Uint8Array(MESSAGE_BYTES_MAX);
+      if (!message(whole)) return null;
     }
     return null;
+  }
+
+  /** Makes room for one extended message, which is given back when it is whole. */
+  #grow(length: number): void {
+    const roomier = new Uint8Array(length);
+    roomier.set(this.#held.subarray(0, this.#count));
+    this.#held = roomier;
   }
 
   /** Copies up to the end of the header, or of the message once its header is known. */

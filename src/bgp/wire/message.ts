@@ -1,12 +1,22 @@
 /**
  * Any BGP message ⇄ bytes. `decodeMessage` takes exactly one message as the framer cuts it and never
- * throws; `encodeMessage` gives null for a message that does not fit 4096 bytes.
+ * throws; `encodeMessage` gives null for a message that does not fit: 4096 bytes, or 65,535 where the
+ * session has agreed on extended messages (RFC 8654).
  */
 import { Reader, Writer } from '../../net/cursor.ts';
 import type { CodecContext } from './attributes.ts';
-import { ERROR, HEADER_BYTES, HEADER_ERROR, MESSAGE_BYTES_MAX, TYPE } from './codes.ts';
+import {
+  ERROR,
+  EXTENDED_MESSAGE_BYTES_MAX,
+  HEADER_BYTES,
+  HEADER_ERROR,
+  MESSAGE_BYTES_MAX,
+  REFRESH,
+  ROUTE_REFRESH_ERROR,
+  TYPE,
+} from './codes.ts';
 import { type Fault, fault } from './fault.ts';
-import { checkHeader } from './framer.ts';
+import { checkHeader, messageBytesMax } from './framer.ts';
 import { decodeNotification, encodeNotification, type Notification } from './notification.ts';
 import { decodeOpen, encodeOpen, type Open } from './open.ts';
 import { decodeUpdate, encodeUpdate, type Update } from './update.ts';
@@ -14,7 +24,7 @@ import { decodeUpdate, encodeUpdate, type Update } from './update.ts';
 /** RFC 2918 §3. */
 export interface RouteRefresh {
   readonly afi: number;
-  /** RFC 7313 §3.2: 0 is a plain request. */
+  /** One of `REFRESH` (RFC 7313 §3.2). */
   readonly subtype: number;
   readonly safi: number;
 }
@@ -37,10 +47,11 @@ export type DecodedMessage =
   | { readonly message: null; readonly fault: Fault };
 
 export function decodeMessage(bytes: Uint8Array, context: CodecContext): DecodedMessage {
-  const wrong = bytes.length < HEADER_BYTES ? CUT_OFF : checkHeader(bytes);
+  if (bytes.length < HEADER_BYTES) return cutOff(bytes);
+  const wrong = checkHeader(bytes, 0, sessionBytesMax(context));
   if (wrong) return { message: null, fault: wrong };
   const length = (bytes[16]! << 8) | bytes[17]!;
-  if (length !== bytes.length) return { message: null, fault: CUT_OFF };
+  if (length !== bytes.length) return cutOff(bytes);
   const reader = new Reader(bytes, HEADER_BYTES);
   switch (bytes[18]) {
     case TYPE.OPEN: {
@@ -57,21 +68,41 @@ export function decodeMessage(bytes: Uint8Array, context: CodecContext): Decoded
       const notification = decodeNotification(reader);
       return { message: { type: 'notification', notification }, fault: null };
     }
-    case TYPE.ROUTE_REFRESH: {
-      const refresh = { afi: reader.u16(), subtype: reader.u8(), safi: reader.u8() };
-      return { message: { type: 'route-refresh', refresh }, fault: null };
-    }
+    case TYPE.ROUTE_REFRESH:
+      return decodeRefresh(reader);
     default:
       return { message: { type: 'keepalive' }, fault: null };
   }
 }
 
-const CUT_OFF = fault(
-  'session-reset',
-  ERROR.HEADER,
-  HEADER_ERROR.BAD_LENGTH,
-  'not one whole message',
-);
+/** The largest message of a session, by what it has agreed on. */
+export function sessionBytesMax({ extended_messages }: CodecContext): number {
+  return extended_messages ? EXTENDED_MESSAGE_BYTES_MAX : MESSAGE_BYTES_MAX;
+}
+
+function decodeRefresh(reader: Reader): DecodedMessage {
+  const whole = reader.bytes.subarray(0, reader.end);
+  const length = reader.left;
+  const refresh = { afi: reader.u16(), subtype: reader.u8(), safi: reader.u8() };
+  // RFC 7313 §5: the marks of an enhanced refresh have no room for anything else. A plain request
+  // may carry filters (RFC 5291), which we never asked for and so do not read.
+  if (refresh.subtype !== REFRESH.REQUEST && length !== 4) {
+    const detail = `subtype ${refresh.subtype} with ${length} bytes`;
+    const { LENGTH } = ROUTE_REFRESH_ERROR;
+    const wrong = fault('session-reset', ERROR.ROUTE_REFRESH, LENGTH, detail, whole);
+    return { message: null, fault: wrong };
+  }
+  if (length < 4) return cutOff(whole);
+  return { message: { type: 'route-refresh', refresh }, fault: null };
+}
+
+/** With the length field as data (RFC 4271 §6.1), if there is one. */
+function cutOff(bytes: Uint8Array): DecodedMessage {
+  const { BAD_LENGTH } = HEADER_ERROR;
+  const detail = 'not one whole message';
+  const data = bytes.subarray(16, 18);
+  return { message: null, fault: fault('session-reset', ERROR.HEADER, BAD_LENGTH, detail, data) };
+}
 
 const CODES: Readonly<Record<MessageType, number>> = {
   open: TYPE.OPEN,
@@ -81,8 +112,12 @@ const CODES: Readonly<Record<MessageType, number>> = {
   'route-refresh': TYPE.ROUTE_REFRESH,
 };
 
+// One message at a time is built here, then copied out in its true length.
+const scratch = new Uint8Array(EXTENDED_MESSAGE_BYTES_MAX);
+
 export function encodeMessage(message: Message, context: CodecContext): Uint8Array | null {
-  const writer = new Writer(new Uint8Array(MESSAGE_BYTES_MAX));
+  const bytesMax = messageBytesMax(CODES[message.type], sessionBytesMax(context));
+  const writer = new Writer(scratch, 0, bytesMax);
   writer.bytes.fill(0xff, 0, 16);
   writer.offset = 16;
   writer.u16(0);

@@ -4,7 +4,7 @@
  * without that attribute, or as if it withdrew everything that it announces.
  */
 import { type Reader, Writer } from '../../net/cursor.ts';
-import { formatPrefix, type Prefix } from '../../net/ip.ts';
+import { formatPrefix } from '../../net/ip.ts';
 import { type AsPath, mergeAs4Path, needsFourOctets } from './as-path.ts';
 import {
   ATTRIBUTE_NAMES,
@@ -16,14 +16,14 @@ import {
   type CodecContext,
   type RawAttribute,
 } from './attributes.ts';
-import { AS_TRANS, ERROR, FLAG, UPDATE_ERROR } from './codes.ts';
+import { AS_TRANS, ERROR, EXTENDED_MESSAGE_BYTES_MAX, FLAG, UPDATE_ERROR } from './codes.ts';
 import { type Fault, type FaultClass, fault, stronger } from './fault.ts';
-import { decodePrefixes, encodePrefixes } from './nlri.ts';
+import { decodePrefixes, encodePrefixes, type Nlri } from './nlri.ts';
 
 export interface Update {
   /** IPv4 prefixes in the classic fields. */
-  readonly withdrawn: readonly Prefix[];
-  readonly announced: readonly Prefix[];
+  readonly withdrawn: readonly Nlri[];
+  readonly announced: readonly Nlri[];
   readonly attributes: Attributes;
 }
 
@@ -53,8 +53,8 @@ export function decodeUpdate(reader: Reader, context: CodecContext): DecodedUpda
   if (reader.failed) {
     return reset(UPDATE_ERROR.ATTRIBUTE_LIST, 'field lengths exceed the message');
   }
-  const withdrawn = decodePrefixes(withdrawnBytes, 4);
-  const announced = decodePrefixes(reader, 4);
+  const withdrawn = decodePrefixes(withdrawnBytes, 4, context.add_path4);
+  const announced = decodePrefixes(reader, 4, context.add_path4);
   // RFC 7606 §5.3: a prefix that cannot be read hides all that follow.
   if (withdrawnBytes.failed || reader.failed) {
     return reset(UPDATE_ERROR.NETWORK, 'an IPv4 prefix cannot be read');
@@ -169,13 +169,13 @@ function outOfPlace(name: AttributeName, context: CodecContext): string | null {
 
 /** One route that an UPDATE brings. */
 export interface Announced {
-  readonly prefix: Prefix;
+  readonly prefix: Nlri;
   readonly next_hop: Uint8Array;
 }
 
-/** What an UPDATE means, families and fields put together. No prefix is in both lists. */
+/** What an UPDATE means, families and fields put together. No path is in both lists. */
 export interface RouteChanges {
-  readonly withdrawn: readonly Prefix[];
+  readonly withdrawn: readonly Nlri[];
   readonly announced: readonly Announced[];
   /** The true AS path, with AS4_PATH merged in. */
   readonly as_path: AsPath;
@@ -192,7 +192,8 @@ export function routeChanges(update: Update, cause: Fault | null): RouteChanges 
     announced.push({ prefix, next_hop: next_hop ?? new Uint8Array(4) });
   }
   if (mp_reach && mp_reach.family !== null) {
-    const hop = mp_reach.next_hop.subarray(0, mp_reach.family === 4 ? 4 : 16);
+    // RFC 2545 §3: behind the global address there may be a link-local one.
+    const hop = mp_reach.next_hop.subarray(0, 16);
     for (const prefix of mp_reach.nlri) announced.push({ prefix, next_hop: hop });
   }
   const removed = [...update.withdrawn];
@@ -201,11 +202,16 @@ export function routeChanges(update: Update, cause: Fault | null): RouteChanges 
     removed.push(...announced.map(({ prefix }) => prefix));
     return { withdrawn: removed, announced: [], as_path: [] };
   }
-  const again = new Set(
-    removed.length > 0 ? announced.map(({ prefix }) => formatPrefix(prefix)) : [],
-  );
-  const withdrawn = removed.filter((prefix) => !again.has(formatPrefix(prefix)));
+  const again = new Set(removed.length > 0 ? announced.map(({ prefix }) => pathKey(prefix)) : []);
+  const withdrawn = removed.filter((prefix) => !again.has(pathKey(prefix)));
   return { withdrawn, announced, as_path: truePath(update.attributes) };
+}
+
+/** What a route replaces: the same prefix with the same path identifier (RFC 7911 §3). */
+function pathKey(prefix: Nlri): string {
+  return prefix.path_id === undefined
+    ? formatPrefix(prefix)
+    : `${formatPrefix(prefix)} ${prefix.path_id}`;
 }
 
 /** AS_PATH with the numbers that a two-octet speaker on the way had to replace. */
@@ -250,7 +256,7 @@ export function forTwoOctetPeer(attributes: Attributes): Attributes {
 }
 
 // One value at a time is encoded here before its length is known.
-const scratch = new Uint8Array(4096);
+const scratch = new Uint8Array(EXTENDED_MESSAGE_BYTES_MAX);
 
 /** RFC 7606 §5.1: the attribute with the routes comes first; RFC 4271 §5: the others by code. */
 function sendingOrder({ code }: RawAttribute): number {

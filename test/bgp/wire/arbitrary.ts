@@ -10,6 +10,7 @@ import type {
 } from '../../../src/bgp/wire/attributes.ts';
 import type { Capability } from '../../../src/bgp/wire/capability.ts';
 import type { Message } from '../../../src/bgp/wire/message.ts';
+import type { Nlri } from '../../../src/bgp/wire/nlri.ts';
 import { maskAddress, type Prefix } from '../../../src/net/ip.ts';
 
 /** A plain object, as the decoder makes it. */
@@ -34,8 +35,14 @@ export function prefix(family: 4 | 6): fc.Arbitrary<Prefix> {
     .map(([address, length]) => ({ address: maskAddress(address, length), length }));
 }
 
-const prefixes = (family: 4 | 6): fc.Arbitrary<Prefix[]> =>
-  fc.array(prefix(family), { maxLength: 30 });
+/** Path identifiers exactly where the session has agreed on them. */
+function prefixes(family: 4 | 6, within: CodecContext): fc.Arbitrary<Nlri[]> {
+  const addPath = family === 4 ? within.add_path4 : within.add_path6;
+  const path: fc.Arbitrary<Nlri> = addPath
+    ? fc.tuple(prefix(family), u32).map(([bare, path_id]) => ({ ...bare, path_id }))
+    : prefix(family);
+  return fc.array(path, { maxLength: 30 });
+}
 
 function asPath(maxAs: number): fc.Arbitrary<AsPath> {
   return fc.array(
@@ -57,23 +64,25 @@ const otherFamily = fc.constantFrom(
   { afi: 25, safi: 70 },
 );
 
-const mpReach: fc.Arbitrary<MpReach> = fc.oneof(
-  record({ family: fc.constant(4 as const), next_hop: bytes(4, 4), nlri: prefixes(4) }),
-  record({
-    family: fc.constant(6 as const),
-    next_hop: fc.oneof(bytes(16, 16), bytes(32, 32)),
-    nlri: prefixes(6),
-  }),
-  fc
-    .tuple(otherFamily, bytes(0, 32), bytes(0, 200))
-    .map(([other, next_hop, raw]) => ({ family: null, ...other, next_hop, raw })),
-);
+const nextHop6 = fc.oneof(bytes(16, 16), bytes(32, 32));
 
-const mpUnreach: fc.Arbitrary<MpUnreach> = fc.oneof(
-  record({ family: fc.constantFrom(4 as const), nlri: prefixes(4) }),
-  record({ family: fc.constantFrom(6 as const), nlri: prefixes(6) }),
-  fc.tuple(otherFamily, bytes(0, 200)).map(([other, raw]) => ({ family: null, ...other, raw })),
-);
+function mpReach(within: CodecContext): fc.Arbitrary<MpReach> {
+  const nextHop4 = within.extended_next_hop ? fc.oneof(bytes(4, 4), nextHop6) : bytes(4, 4);
+  return fc.oneof(
+    record({ family: fc.constant(4 as const), next_hop: nextHop4, nlri: prefixes(4, within) }),
+    record({ family: fc.constant(6 as const), next_hop: nextHop6, nlri: prefixes(6, within) }),
+    fc
+      .tuple(otherFamily, bytes(0, 32), bytes(0, 200))
+      .map(([other, next_hop, raw]) => ({ family: null, ...other, next_hop, raw })),
+  );
+}
+
+const mpUnreach = (within: CodecContext): fc.Arbitrary<MpUnreach> =>
+  fc.oneof(
+    record({ family: fc.constant(4 as const), nlri: prefixes(4, within) }),
+    record({ family: fc.constant(6 as const), nlri: prefixes(6, within) }),
+    fc.tuple(otherFamily, bytes(0, 200)).map(([other, raw]) => ({ family: null, ...other, raw })),
+  );
 
 const unknownAttribute = record({
   flags: fc.constantFrom(0x80, 0xc0, 0xe0),
@@ -85,8 +94,8 @@ function attributes(context: CodecContext): fc.Arbitrary<Attributes> {
   const maxAs = context.four_octet_as ? 0xffffffff : 0xffff;
   const { four_octet_as, ibgp } = context;
   const optional = {
-    mp_reach: mpReach,
-    mp_unreach: mpUnreach,
+    mp_reach: mpReach(context),
+    mp_unreach: mpUnreach(context),
     med: u32,
     atomic_aggregate: fc.constant(true as const),
     aggregator: aggregator(maxAs),
@@ -142,6 +151,10 @@ const capability: fc.Arbitrary<Capability> = fc.oneof(
 export const context: fc.Arbitrary<CodecContext> = record({
   four_octet_as: fc.boolean(),
   ibgp: fc.boolean(),
+  add_path4: fc.boolean(),
+  add_path6: fc.boolean(),
+  extended_messages: fc.boolean(),
+  extended_next_hop: fc.boolean(),
 });
 
 export function message(within: CodecContext): fc.Arbitrary<Message> {
@@ -164,15 +177,15 @@ export function message(within: CodecContext): fc.Arbitrary<Message> {
     },
     {
       weight: 1,
-      arbitrary: record({ afi: u16, subtype: u8, safi: u8 }).map(
+      arbitrary: record({ afi: u16, subtype: fc.constantFrom(0, 1, 2, 255), safi: u8 }).map(
         (refresh): Message => ({ type: 'route-refresh', refresh }),
       ),
     },
     {
       weight: 10,
       arbitrary: record({
-        withdrawn: prefixes(4),
-        announced: prefixes(4),
+        withdrawn: prefixes(4, within),
+        announced: prefixes(4, within),
         attributes: attributes(within),
       }).map((update): Message => ({ type: 'update', update })),
     },

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { DEFAULT_CONTEXT } from '../../../src/bgp/wire/attributes.ts';
 import { Framer } from '../../../src/bgp/wire/framer.ts';
 import { decodeMessage, encodeMessage, type Message } from '../../../src/bgp/wire/message.ts';
 import {
@@ -11,7 +12,7 @@ import {
 import { offersFamily, openAs } from '../../../src/bgp/wire/open.ts';
 import { context, message } from './arbitrary.ts';
 
-const EXTERNAL = { four_octet_as: true, ibgp: false };
+const EXTERNAL = DEFAULT_CONTEXT;
 const hex = (text: string): Uint8Array =>
   Uint8Array.from(Buffer.from(text.replace(/\s/g, ''), 'hex'));
 const MARKER = 'ff'.repeat(16);
@@ -23,7 +24,7 @@ test('whatever can be built decodes to itself', () => {
       ([within, made]) => {
         const bytes = encodeMessage(made, within);
         if (!bytes) return; // more than fits a message
-        assert.ok(bytes.length <= 4096);
+        assert.ok(bytes.length <= (within.extended_messages ? 65_535 : 4096));
         assert.deepEqual(decodeMessage(bytes, within), { message: made, fault: null });
       },
     ),
@@ -166,4 +167,66 @@ test('a message longer than 4096 bytes is not made', () => {
     update: { withdrawn: Array.from({ length: 900 }, () => route), announced: [], attributes: {} },
   };
   assert.equal(encodeMessage(made, EXTERNAL), null);
+});
+
+test('extended messages: only where agreed, never for OPEN, and held only while they come', () => {
+  const agreed = { ...EXTERNAL, extended_messages: true };
+  const address = Uint8Array.of(10, 0, 0, 1);
+  const withdrawn = Array.from({ length: 13_000 }, () => ({ address, length: 32 }));
+  const made: Message = { type: 'update', update: { withdrawn, announced: [], attributes: {} } };
+  assert.equal(encodeMessage(made, EXTERNAL), null);
+  const bytes = encodeMessage(made, agreed)!;
+  assert.equal(bytes.length, 65_023);
+  assert.deepEqual(decodeMessage(bytes, agreed).message, made);
+  assert.deepEqual(decodeMessage(bytes, EXTERNAL).fault?.data, bytes.subarray(16, 18));
+
+  const framer = new Framer();
+  assert.equal(framer.push(bytes, () => true)?.subcode, 2);
+  framer.bytesMax = 65_535;
+  const seen: number[] = [];
+  for (let at = 0; at < bytes.length; at += 1000) {
+    const chunk = bytes.subarray(at, at + 1000);
+    assert.equal(
+      framer.push(chunk, (whole) => seen.push(whole.length) > 0),
+      null,
+    );
+  }
+  assert.deepEqual(seen, [65_023]);
+  const open = hex(`${MARKER} 1001 01`);
+  assert.equal(framer.push(open, () => true)?.subcode, 2);
+});
+
+test('the limit may be raised by the message that agrees on it', () => {
+  const open = encodeMessage(
+    { type: 'open', open: { my_as: 1, hold_time_s: 90, router_id: 1, capabilities: [] } },
+    EXTERNAL,
+  )!;
+  const long = new Uint8Array(5000).fill(0xff, 0, 16);
+  long.set([5000 >> 8, 5000 & 0xff, 2], 16);
+  const framer = new Framer();
+  const seen: number[] = [];
+  const wrong = framer.push(Buffer.concat([open, long]), (whole) => {
+    framer.bytesMax = 65_535;
+    return seen.push(whole.length) > 0;
+  });
+  assert.equal(wrong, null);
+  assert.deepEqual(seen, [29, 5000]);
+});
+
+test('the marks of an enhanced refresh have exactly four bytes, else 7/1 (RFC 7313 §5)', () => {
+  const outcome = (body: string): string => {
+    const length = (19 + body.replace(/\s/g, '').length / 2).toString(16).padStart(4, '0');
+    const bytes = hex(`${MARKER} ${length} 05 ${body}`);
+    const { fault, message: decoded } = decodeMessage(bytes, EXTERNAL);
+    if (!fault) return decoded?.type === 'route-refresh' ? `${decoded.refresh.subtype}` : '';
+    if (fault.code === 7) assert.deepEqual(fault.data, bytes);
+    return `${fault.code}/${fault.subcode}`;
+  };
+  assert.equal(outcome('0001 00 01'), '0');
+  assert.equal(outcome('0001 01 01'), '1');
+  assert.equal(outcome('0001 02 01'), '2');
+  assert.equal(outcome('0001 01 01 00'), '7/1');
+  assert.equal(outcome('0001 02'), '7/1');
+  assert.equal(outcome('0001 00'), '1/2');
+  assert.equal(outcome('0001 00 01 01 80 0000'), '0'); // with filters (RFC 5291)
 });

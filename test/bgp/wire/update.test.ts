@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { asPathText, mergeAs4Path } from '../../../src/bgp/wire/as-path.ts';
-import type { CodecContext } from '../../../src/bgp/wire/attributes.ts';
+import { type CodecContext, DEFAULT_CONTEXT } from '../../../src/bgp/wire/attributes.ts';
 import { decodeMessage } from '../../../src/bgp/wire/message.ts';
 import { endOfRib, routeChanges } from '../../../src/bgp/wire/update.ts';
-import { formatPrefix } from '../../../src/net/ip.ts';
+import { formatAddress, formatPrefix } from '../../../src/net/ip.ts';
 
-const EXTERNAL: CodecContext = { four_octet_as: true, ibgp: false };
-const INTERNAL: CodecContext = { four_octet_as: true, ibgp: true };
-const TWO_OCTETS: CodecContext = { four_octet_as: false, ibgp: false };
+const EXTERNAL = DEFAULT_CONTEXT;
+const INTERNAL: CodecContext = { ...DEFAULT_CONTEXT, ibgp: true };
+const TWO_OCTETS: CodecContext = { ...DEFAULT_CONTEXT, four_octet_as: false };
 
 const ORIGIN = '40010100';
 const AS_PATH = '400206 0201 0000fde9';
@@ -228,4 +228,44 @@ test('behind a two-octet speaker the path is put together again (RFC 6793 §4.2.
     asPathText(mergeAs4Path([sequence([5]), set, sequence([6])], [sequence([6])])),
     '5 {1 2} 6',
   );
+});
+
+test('two paths to one prefix are two routes (RFC 7911 §3)', () => {
+  const within: CodecContext = { ...EXTERNAL, add_path4: true };
+  const paths = `00000001 ${ROUTE} 00000002 ${ROUTE}`;
+  const { message } = decodeMessage(
+    update(GOOD, paths, `00000002 ${ROUTE} 00000003 ${ROUTE}`),
+    within,
+  );
+  assert.ok(message?.type === 'update');
+  const { announced, withdrawn } = routeChanges(message.update, null);
+  assert.deepEqual(
+    announced.map(({ prefix }) => prefix.path_id),
+    [1, 2],
+  );
+  assert.deepEqual(
+    withdrawn.map(({ path_id }) => path_id),
+    [3],
+  );
+  assert.match(outcome(update(GOOD, `000001 ${ROUTE}`), within).fault, /^session-reset 3\/10/);
+});
+
+test('an IPv4 route has an IPv6 next hop only where that is agreed (RFC 8950)', () => {
+  const global = '20010db8000000000000000000000001';
+  const local = 'fe800000000000000000000000000001';
+  const within: CodecContext = { ...EXTERNAL, extended_next_hop: true };
+  const hop = (next_hop: string): string => {
+    const value = plain(`0001 01 ${(plain(next_hop).length / 2).toString(16).padStart(2, '0')}
+      ${next_hop} 00 ${ROUTE}`);
+    const length = (value.length / 2).toString(16).padStart(2, '0');
+    const bytes = update(`800e${length}${value} ${ORIGIN} ${AS_PATH}`, '');
+    assert.match(outcome(bytes).fault, next_hop.length === 8 ? /fine/ : /^session-reset 3/);
+    const { message, fault } = decodeMessage(bytes, within);
+    if (fault || message?.type !== 'update') return `${fault?.class}`;
+    return formatAddress(routeChanges(message.update, null).announced[0]!.next_hop);
+  };
+  assert.equal(hop('c0000201'), '192.0.2.1');
+  assert.equal(hop(global), '2001:db8::1');
+  assert.equal(hop(global + local), '2001:db8::1');
+  assert.equal(hop(`${global}${local.slice(0, 16)}`), 'session-reset');
 });

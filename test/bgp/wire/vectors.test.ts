@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path';
 import process from 'node:process';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { DEFAULT_CONTEXT } from '../../../src/bgp/wire/attributes.ts';
 import { decodeMessage, encodeMessage } from '../../../src/bgp/wire/message.ts';
 
 // From dist/test/bgp/wire to the folder that holds the repository.
@@ -89,6 +90,7 @@ describe('ExaBGP vectors', { skip }, () => {
     const { list } = bytes[18] === 2 ? attributesOf(bytes) : { list: [] };
     const path = list.find(({ code }) => code === 2)?.value;
     const context = {
+      ...DEFAULT_CONTEXT,
       four_octet_as: !path || path.length === 0 || path.length === 2 + 4 * path[1]!,
       ibgp: list.some(({ code }) => code === 5),
     };
