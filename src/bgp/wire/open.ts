@@ -3,14 +3,14 @@
  * (RFC 9072). Syntax only: whether the peer may say what it says is the FSM's business. Each
  * capability is sent in a parameter of its own, the form that every implementation reads.
  */
-import type { Reader, Writer } from '../../net/cursor.ts';
+import { type Reader, Writer } from '../../net/cursor.ts';
 import {
   type Capability,
-  capabilityLength,
+  capabilityText,
   decodeCapability,
   encodeCapability,
 } from './capability.ts';
-import { ERROR, OPEN_ERROR, VERSION } from './codes.ts';
+import { ERROR, MESSAGE_BYTES_MAX, OPEN_ERROR, VERSION } from './codes.ts';
 import { type Decoded, type Fault, fault } from './fault.ts';
 
 export interface Open {
@@ -24,6 +24,8 @@ export interface Open {
 
 const CAPABILITIES_PARAMETER = 2;
 const EXTENDED = 255;
+/** Code, length and the longest value. */
+const CAPABILITY_BYTES_MAX = 257;
 
 /** The sender's AS number: the four-octet capability's if it sent one (RFC 6793 §4.1). */
 export function openAs(open: Open): number {
@@ -99,21 +101,34 @@ export function encodeOpen(writer: Writer, open: Open): void {
   writer.u16(open.my_as);
   writer.u16(open.hold_time_s);
   writer.u32(open.router_id);
-  const lengths = open.capabilities.map(capabilityLength);
-  const classic = lengths.reduce((sum, length) => sum + 2 + length, 0);
+  const parameters = open.capabilities.map((capability) => {
+    const value = new Writer(new Uint8Array(CAPABILITY_BYTES_MAX));
+    encodeCapability(value, capability);
+    if (value.failed) writer.failed = true;
+    return value.written();
+  });
+  const classic = parameters.reduce((sum, { length }) => sum + 2 + length, 0);
   // A length of 255 would be read as the mark of the extended form (RFC 9072 §2).
-  const extended = classic >= EXTENDED || lengths.some((length) => length > 255);
+  const extended = classic >= EXTENDED || parameters.some(({ length }) => length > 255);
   if (extended) {
     writer.u8(EXTENDED);
     writer.u8(EXTENDED);
-    writer.u16(classic + lengths.length);
+    writer.u16(classic + parameters.length);
   } else {
     writer.u8(classic);
   }
-  open.capabilities.forEach((capability, index) => {
+  for (const parameter of parameters) {
     writer.u8(CAPABILITIES_PARAMETER);
-    if (extended) writer.u16(lengths[index]!);
-    else writer.u8(lengths[index]!);
-    encodeCapability(writer, capability);
-  });
+    if (extended) writer.u16(parameter.length);
+    else writer.u8(parameter.length);
+    writer.put(parameter);
+  }
+}
+
+/** The refusal of an OPEN for its capabilities, which are its data (RFC 5492 §5). */
+export function unsupportedCapability(capabilities: readonly Capability[]): Fault {
+  const data = new Writer(new Uint8Array(MESSAGE_BYTES_MAX));
+  for (const capability of capabilities) encodeCapability(data, capability);
+  const detail = capabilities.map(capabilityText).join(', ');
+  return openFault(OPEN_ERROR.CAPABILITY, detail, data.written());
 }

@@ -6,16 +6,8 @@
 import { type Reader, Writer } from '../../net/cursor.ts';
 import { formatPrefix } from '../../net/ip.ts';
 import { type AsPath, mergeAs4Path, needsFourOctets } from './as-path.ts';
-import {
-  ATTRIBUTE_NAMES,
-  ATTRIBUTES,
-  type AttributeName,
-  type AttributeRow,
-  type Attributes,
-  BY_CODE,
-  type CodecContext,
-  type RawAttribute,
-} from './attributes.ts';
+import { ATTRIBUTE_NAMES, ATTRIBUTES, type AttributeRow, BY_CODE } from './attribute-rows.ts';
+import type { AttributeName, Attributes, CodecContext, RawAttribute } from './attributes.ts';
 import { AS_TRANS, ERROR, EXTENDED_MESSAGE_BYTES_MAX, FLAG, UPDATE_ERROR } from './codes.ts';
 import { type Fault, type FaultClass, fault, stronger } from './fault.ts';
 import { decodePrefixes, encodePrefixes, type Nlri } from './nlri.ts';
@@ -64,6 +56,7 @@ export function decodeUpdate(reader: Reader, context: CodecContext): DecodedUpda
   const reachable = announced.length > 0 || attributes.mp_reach !== undefined;
   let worst = decoded.fault;
   if (reachable) worst = stronger(worst, missing(attributes, announced.length > 0, context));
+  if (announced.length > 0) worst = stronger(worst, badNextHop(attributes));
   if (worst?.class === 'session-reset') return { update: null, fault: worst };
   // RFC 7606 §5.2: the broken attribute may have been the one that held the routes.
   if (worst?.class === 'treat-as-withdraw' && !reachable) {
@@ -81,6 +74,18 @@ function missing(attributes: Attributes, classic: boolean, { ibgp }: CodecContex
   if (name === undefined) return null;
   const data = Uint8Array.of(ATTRIBUTES[name].code);
   return updateFault('treat-as-withdraw', UPDATE_ERROR.MISSING_WELL_KNOWN, name, data);
+}
+
+/**
+ * RFC 4271 §6.3: NEXT_HOP is a host's address, not "this network" or a group's. Beside routes in
+ * MP_REACH_NLRI alone it says nothing (RFC 4760 §3), and so is not looked at.
+ */
+function badNextHop({ next_hop }: Attributes): Fault | null {
+  if (!next_hop || (next_hop[0]! > 0 && next_hop[0]! < 224)) return null;
+  const { flags, code } = ATTRIBUTES.next_hop;
+  const data = Uint8Array.of(flags, code, next_hop.length, ...next_hop);
+  const detail = next_hop.join('.');
+  return updateFault('treat-as-withdraw', UPDATE_ERROR.NEXT_HOP, detail, data);
 }
 
 interface AttributeDraft {
@@ -148,18 +153,31 @@ function decodeAttribute(
     return updateFault(row.malformed, UPDATE_ERROR.LENGTH, detail, whole);
   }
   const decoded = row.decode(value, context);
-  if (decoded === undefined) return updateFault(row.malformed, row.subcode, name, whole);
-  draft.known[name] = decoded;
-  // RFC 7606 §3 c. The value is kept: if it has routes, they are what must be withdrawn.
+  const data = name === 'as_path' ? undefined : whole; // RFC 4271 §6.3 names none for AS_PATH
+  if (decoded === undefined) return updateFault(row.malformed, row.subcode, name, data);
   const mask = FLAG.OPTIONAL | FLAG.TRANSITIVE;
-  if ((flags & mask) === row.flags) return null;
-  return updateFault('treat-as-withdraw', UPDATE_ERROR.FLAGS, name, whole);
+  if ((flags & mask) !== row.flags) {
+    // RFC 7606 §3 c. The value is kept: if it has routes, they are what must be withdrawn.
+    const faultClass = row.misflagged ?? 'treat-as-withdraw';
+    if (faultClass !== 'attribute-discard') draft.known[name] = decoded;
+    return updateFault(faultClass, UPDATE_ERROR.FLAGS, name, whole);
+  }
+  draft.known[name] = decoded;
+  const refused = row.refused?.(decoded) ?? null;
+  return refused === null ? null : updateFault('treat-as-withdraw', row.subcode, refused, data);
 }
+
+/** What an external peer has no business to say. */
+const INTERNAL: ReadonlySet<AttributeName> = new Set([
+  'local_pref',
+  'originator_id',
+  'cluster_list',
+]);
 
 /** Why an attribute must be ignored from this peer, or null. */
 function outOfPlace(name: AttributeName, context: CodecContext): string | null {
-  // RFC 7606 §7.5.
-  if (name === 'local_pref' && !context.ibgp) return 'LOCAL_PREF from an external peer';
+  // RFC 7606 §7.5, §7.9, §7.10.
+  if (INTERNAL.has(name) && !context.ibgp) return `${name} from an external peer`;
   // RFC 6793 §4.1.
   if (context.four_octet_as && (name === 'as4_path' || name === 'as4_aggregator')) {
     return `${name} from a four-octet AS speaker`;

@@ -47,7 +47,7 @@ function prefixes(family: 4 | 6, within: CodecContext): fc.Arbitrary<Nlri[]> {
 function asPath(maxAs: number): fc.Arbitrary<AsPath> {
   return fc.array(
     record({
-      kind: fc.constantFrom('set', 'sequence'),
+      kind: fc.constant('sequence' as const), // the others are refused (RFC 9774, RFC 5065)
       as: fc.array(fc.integer({ min: 1, max: maxAs }), { minLength: 1, maxLength: 80 }),
     }),
     { maxLength: 3 },
@@ -104,6 +104,15 @@ function attributes(context: CodecContext): fc.Arbitrary<Attributes> {
       .integer({ min: 1, max: 5 })
       .chain((count) => bytes(count * 8, count * 8)),
     large_communities: fc.array(fc.tuple(u32, u32, u32), { minLength: 1, maxLength: 30 }),
+    aigp: fc.tuple(u32, u32, bytes(0, 20)).map(([high, low, more]) => {
+      const tlvs = Buffer.alloc(14 + more.length);
+      tlvs.set([1, 0, 11]);
+      tlvs.writeUInt32BE(high, 3);
+      tlvs.writeUInt32BE(low, 7);
+      tlvs.set([2, 0, 3 + more.length, ...more], 11); // a type that nobody knows
+      return Uint8Array.from(tlvs);
+    }),
+    otc: u32,
     unknown: fc.uniqueArray(unknownAttribute, {
       minLength: 1,
       maxLength: 3,
@@ -113,15 +122,24 @@ function attributes(context: CodecContext): fc.Arbitrary<Attributes> {
       ? {}
       : { as4_path: asPath(0xffffffff), as4_aggregator: aggregator(0xffffffff) }),
   };
+  const internal = {
+    originator_id: u32,
+    cluster_list: fc.array(u32, { minLength: 1, maxLength: 5 }),
+  };
   const wanted = {
     origin: fc.integer({ min: 0, max: 2 }),
     as_path: asPath(maxAs),
-    next_hop: bytes(4, 4),
+    next_hop: fc
+      .tuple(fc.integer({ min: 1, max: 223 }), bytes(3, 3))
+      .map(([first, rest]) => Uint8Array.of(first, ...rest)),
   };
   return fc
     .tuple(
       record({ ...wanted, ...(ibgp ? { local_pref: u32 } : {}) }),
-      fc.record(optional, { requiredKeys: [], noNullPrototype: true }),
+      fc.record(
+        { ...optional, ...(ibgp ? internal : {}) },
+        { requiredKeys: [], noNullPrototype: true },
+      ),
     )
     .map(([must, may]) => ({ ...must, ...may }) as Attributes)
     .map(sorted);
@@ -137,13 +155,41 @@ function sorted(made: Attributes): Attributes {
   };
 }
 
+const kind = <Kind extends string>(name: Kind) => fc.constant(name);
+const some = <Item>(item: fc.Arbitrary<Item>): fc.Arbitrary<Item[]> =>
+  fc.array(item, { maxLength: 5 });
+
 const capability: fc.Arbitrary<Capability> = fc.oneof(
+  record({ kind: kind('extended-messages') }),
+  record({ kind: kind('enhanced-route-refresh') }),
+  record({ kind: kind('bfd-strict') }),
+  record({ kind: kind('role'), value: u8 }),
+  record({
+    kind: kind('extended-next-hop'),
+    families: some(record({ afi: u16, safi: u16, next_hop_afi: u16 })),
+  }),
+  record({
+    kind: kind('graceful-restart'),
+    restarted: fc.boolean(),
+    notification: fc.boolean(),
+    restart_time_s: fc.integer({ min: 0, max: 4095 }),
+    families: some(record({ afi: u16, safi: u8, forwarding: fc.boolean() })),
+  }),
+  record({
+    kind: kind('add-path'),
+    families: some(record({ afi: u16, safi: u8, mode: u8 })),
+  }),
+  record({
+    kind: kind('fqdn'),
+    host: fc.constantFrom('', 'r1', 'löwe'),
+    domain: fc.constantFrom('', 'example.net', 'x'.repeat(200)),
+  }),
   record({ kind: fc.constant('multiprotocol' as const), afi: u16, safi: u8 }),
   record({ kind: fc.constant('route-refresh' as const) }),
   record({ kind: fc.constant('four-octet-as' as const), as: u32 }),
   record({
     kind: fc.constant('unknown' as const),
-    code: fc.integer({ min: 3, max: 64 }),
+    code: fc.constantFrom(3, 4, 7, 8, 66, 67, 68, 71, 72, 75, 128, 255),
     value: bytes(0, 255),
   }),
 );

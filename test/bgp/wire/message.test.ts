@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { DEFAULT_CONTEXT } from '../../../src/bgp/wire/attributes.ts';
+import { capabilityText } from '../../../src/bgp/wire/capability.ts';
 import { Framer } from '../../../src/bgp/wire/framer.ts';
 import { decodeMessage, encodeMessage, type Message } from '../../../src/bgp/wire/message.ts';
 import {
@@ -111,7 +112,7 @@ test('a shutdown communication is UTF-8, cut between characters, and shown witho
   );
 });
 
-test("BIRD's OPEN, with four octets of AS and capabilities that we do not know", () => {
+test("BIRD's OPEN, with four octets of AS and a capability that we do not know", () => {
   const bytes = hex(`${MARKER} 003b 01 04 5ba0 0009 0a0000fe 1e 02 1c
     0104 0001 0001  0200  0600  4006 0078 0001 0100  4104 fa56ea00  4600  4700`);
   const { message: decoded, fault } = decodeMessage(bytes, EXTERNAL);
@@ -120,10 +121,15 @@ test("BIRD's OPEN, with four octets of AS and capabilities that we do not know",
   assert.equal(openAs(decoded.open), 4_200_000_000);
   assert.ok(offersFamily(decoded.open, 1, 1));
   assert.ok(!offersFamily(decoded.open, 2, 1));
-  assert.deepEqual(
-    decoded.open.capabilities.map((it) => (it.kind === 'unknown' ? it.code : it.kind)),
-    ['multiprotocol', 'route-refresh', 6, 64, 'four-octet-as', 70, 71],
-  );
+  assert.deepEqual(decoded.open.capabilities.map(capabilityText), [
+    'multiprotocol IPv4',
+    'route refresh',
+    'extended messages',
+    'graceful restart 120 s, IPv4',
+    'four-octet AS',
+    'enhanced route refresh',
+    'unknown 71',
+  ]);
 });
 
 test('a speaker without multiprotocol capability does IPv4 (RFC 4760 §8)', () => {
