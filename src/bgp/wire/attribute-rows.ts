@@ -133,6 +133,21 @@ function list32(code: number, flags: number): AttributeRow<readonly number[]> {
   };
 }
 
+/** Pieces of `unit` octets, at least one, of which the types are nobody's error (RFC 7606 §7.14). */
+function pieces(code: number, unit: number): AttributeRow<Uint8Array> {
+  return {
+    code,
+    flags: OPTIONAL_TRANSITIVE,
+    min: unit,
+    max: VALUE_BYTES_MAX,
+    unit,
+    malformed: 'treat-as-withdraw',
+    subcode: UPDATE_ERROR.OPTIONAL,
+    decode: (reader) => reader.take(reader.left).slice(),
+    encode: (writer, value) => writer.put(value),
+  };
+}
+
 /** RFC 7311 §3: TLVs of at least three octets, of which type 1 has a metric of eight. */
 function decodeAigp(reader: Reader): Uint8Array | undefined {
   const value = reader.bytes.slice(reader.offset, reader.end);
@@ -142,10 +157,13 @@ function decodeAigp(reader: Reader): Uint8Array | undefined {
     if (length < 3 || (type === AIGP_METRIC && length !== 11)) return undefined;
     reader.skip(length - 3);
   }
-  return reader.failed ? undefined : value;
+  if (reader.failed || aigpMetric(value) === AIGP_UNREACHABLE) return undefined;
+  return value;
 }
 
 const AIGP_METRIC = 1;
+/** RFC 7311 §3.2: the largest metric makes the attribute malformed. */
+const AIGP_UNREACHABLE = 0xffff_ffff_ffff_ffffn;
 
 /** The accumulated metric of an AIGP attribute, or null if it has none (RFC 7311 §3). */
 export function aigpMetric(aigp: Uint8Array): bigint | null {
@@ -164,6 +182,7 @@ export const ATTRIBUTES: Rows = {
     max: VALUE_BYTES_MAX,
     unit: 1,
     malformed: 'session-reset',
+    misflagged: 'session-reset', // RFC 7606 §5.3
     subcode: UPDATE_ERROR.OPTIONAL,
     decode: decodeMpReach,
     encode: (writer, value) => {
@@ -182,6 +201,7 @@ export const ATTRIBUTES: Rows = {
     max: VALUE_BYTES_MAX,
     unit: 1,
     malformed: 'session-reset',
+    misflagged: 'session-reset', // RFC 7606 §5.3
     subcode: UPDATE_ERROR.OPTIONAL,
     decode: decodeMpUnreach,
     encode: (writer, value) => {
@@ -257,17 +277,8 @@ export const ATTRIBUTES: Rows = {
     },
   },
   communities: list32(8, OPTIONAL_TRANSITIVE),
-  extended_communities: {
-    code: 16,
-    flags: OPTIONAL_TRANSITIVE,
-    min: 8,
-    max: VALUE_BYTES_MAX,
-    unit: 8,
-    malformed: 'treat-as-withdraw',
-    subcode: UPDATE_ERROR.OPTIONAL,
-    decode: (reader) => reader.take(reader.left).slice(),
-    encode: (writer, value) => writer.put(value),
-  },
+  extended_communities: pieces(16, 8),
+  ipv6_extended_communities: pieces(25, 20),
   // RFC 6793 §6: a malformed AS4_PATH or AS4_AGGREGATOR is ignored.
   as4_path: {
     code: 17,

@@ -82,6 +82,8 @@ export interface KnownAttributes {
   readonly communities?: readonly number[];
   /** RFC 4360, eight octets each; `extendedTexts` has the words. */
   readonly extended_communities?: Uint8Array;
+  /** RFC 5701, twenty octets each, not looked into. */
+  readonly ipv6_extended_communities?: Uint8Array;
   readonly as4_path?: AsPath;
   readonly as4_aggregator?: Aggregator;
   /** RFC 8092. */

@@ -85,8 +85,10 @@ function decodeRefresh(reader: Reader): DecodedMessage {
   const length = reader.left;
   const refresh = { afi: reader.u16(), subtype: reader.u8(), safi: reader.u8() };
   // RFC 7313 §5: the marks of an enhanced refresh have no room for anything else. A plain request
-  // may carry filters (RFC 5291), which we never asked for and so do not read.
-  if (refresh.subtype !== REFRESH.REQUEST && length !== 4) {
+  // may carry filters (RFC 5291), which we never asked for and so do not read; other subtypes are to
+  // be ignored, whatever they carry.
+  const isMark = refresh.subtype === REFRESH.BEGIN || refresh.subtype === REFRESH.END;
+  if (isMark && length !== 4) {
     const detail = `subtype ${refresh.subtype} with ${length} bytes`;
     const { LENGTH } = ROUTE_REFRESH_ERROR;
     const wrong = fault('session-reset', ERROR.ROUTE_REFRESH, LENGTH, detail, whole);

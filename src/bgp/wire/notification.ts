@@ -20,10 +20,14 @@ export function decodeNotification(reader: Reader): Notification {
   return { code, subcode, data: reader.take(reader.left).slice() };
 }
 
+/**
+ * Data that does not fit is cut: a peer that sent an extended message may hear of it in a plain one
+ * (RFC 8654 §5), and must hear of it.
+ */
 export function encodeNotification(writer: Writer, notification: Notification): void {
   writer.u8(notification.code);
   writer.u8(notification.subcode);
-  writer.put(notification.data);
+  writer.put(notification.data.subarray(0, writer.end - writer.offset));
 }
 
 /** `text` as a shutdown communication, cut at a character border if it is too long. */
@@ -41,10 +45,28 @@ export function shutdownData(text: string): Uint8Array {
 }
 
 /**
+ * The NOTIFICATION that asks a peer which would keep our routes after a restart to drop them at once:
+ * it has the true reason inside (RFC 8538 §3).
+ */
+export function hardReset({ code, subcode, data }: Notification): Notification {
+  const inside = new Uint8Array(2 + data.length);
+  inside.set([code, subcode]);
+  inside.set(data, 2);
+  return { code: ERROR.CEASE, subcode: CEASE.HARD_RESET, data: inside };
+}
+
+/** What stands in a hard reset, or null. */
+function reasonInside({ code, subcode, data }: Notification): Notification | null {
+  if (code !== ERROR.CEASE || subcode !== CEASE.HARD_RESET || data.length < 2) return null;
+  return { code: data[0]!, subcode: data[1]!, data: data.subarray(2) };
+}
+
+/**
  * The peer's words in an administrative shutdown or reset, or null. Control characters are shown
  * as "·": the text goes to logs and terminals and comes from outside (RFC 9003 §5).
  */
-export function shutdownText({ code, subcode, data }: Notification): string | null {
+export function shutdownText(notification: Notification): string | null {
+  const { code, subcode, data } = reasonInside(notification) ?? notification;
   const speaks =
     subcode === CEASE.ADMINISTRATIVE_SHUTDOWN || subcode === CEASE.ADMINISTRATIVE_RESET;
   if (code !== ERROR.CEASE || !speaks || data.length < 2) return null;
@@ -52,9 +74,11 @@ export function shutdownText({ code, subcode, data }: Notification): string | nu
   return new TextDecoder().decode(text).replace(/\p{Cc}/gu, '·');
 }
 
-/** For people: "cease, administrative shutdown (6/2): replacing a fan". */
+/** For people: "cease, hard reset (6/9): cease, administrative shutdown (6/2): replacing a fan". */
 export function notificationText(notification: Notification): string {
-  const words = errorWords(notification.code, notification.subcode);
+  const reason = reasonInside(notification);
+  const all = reason ? [notification, reason] : [notification];
   const said = shutdownText(notification);
-  return said ? `${words}: ${said}` : words;
+  const words = all.map(({ code, subcode }) => errorWords(code, subcode));
+  return [...words, ...(said ? [said] : [])].join(': ');
 }

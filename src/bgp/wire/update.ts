@@ -7,7 +7,13 @@ import { type Reader, Writer } from '../../net/cursor.ts';
 import { formatPrefix } from '../../net/ip.ts';
 import { type AsPath, mergeAs4Path, needsFourOctets } from './as-path.ts';
 import { ATTRIBUTE_NAMES, ATTRIBUTES, type AttributeRow, BY_CODE } from './attribute-rows.ts';
-import type { AttributeName, Attributes, CodecContext, RawAttribute } from './attributes.ts';
+import type {
+  AttributeName,
+  Attributes,
+  CodecContext,
+  MpReach,
+  RawAttribute,
+} from './attributes.ts';
 import { AS_TRANS, ERROR, EXTENDED_MESSAGE_BYTES_MAX, FLAG, UPDATE_ERROR } from './codes.ts';
 import { type Fault, type FaultClass, fault, stronger } from './fault.ts';
 import { decodePrefixes, encodePrefixes, type Nlri } from './nlri.ts';
@@ -53,16 +59,21 @@ export function decodeUpdate(reader: Reader, context: CodecContext): DecodedUpda
   }
   const decoded = decodeAttributes(attributeBytes, context);
   const { attributes } = decoded;
-  const reachable = announced.length > 0 || attributes.mp_reach !== undefined;
+  const reachable = announced.length > 0 || bringsRoutes(attributes.mp_reach);
   let worst = decoded.fault;
   if (reachable) worst = stronger(worst, missing(attributes, announced.length > 0, context));
   if (announced.length > 0) worst = stronger(worst, badNextHop(attributes));
   if (worst?.class === 'session-reset') return { update: null, fault: worst };
-  // RFC 7606 §5.2: the broken attribute may have been the one that held the routes.
+  // RFC 7606 §5.2: without routes that we can see, the broken attribute may have held them.
   if (worst?.class === 'treat-as-withdraw' && !reachable) {
     return { update: null, fault: { ...worst, class: 'session-reset' } };
   }
   return { update: { withdrawn, announced, attributes }, fault: worst };
+}
+
+function bringsRoutes(reach: MpReach | undefined): boolean {
+  if (!reach) return false;
+  return (reach.family === null ? reach.raw : reach.nlri).length > 0;
 }
 
 /** RFC 7606 §3 d: without a well-known mandatory attribute the routes are withdrawn. */

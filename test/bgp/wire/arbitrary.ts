@@ -104,14 +104,17 @@ function attributes(context: CodecContext): fc.Arbitrary<Attributes> {
       .integer({ min: 1, max: 5 })
       .chain((count) => bytes(count * 8, count * 8)),
     large_communities: fc.array(fc.tuple(u32, u32, u32), { minLength: 1, maxLength: 30 }),
-    aigp: fc.tuple(u32, u32, bytes(0, 20)).map(([high, low, more]) => {
-      const tlvs = Buffer.alloc(14 + more.length);
-      tlvs.set([1, 0, 11]);
-      tlvs.writeUInt32BE(high, 3);
-      tlvs.writeUInt32BE(low, 7);
-      tlvs.set([2, 0, 3 + more.length, ...more], 11); // a type that nobody knows
-      return Uint8Array.from(tlvs);
-    }),
+    ipv6_extended_communities: fc.constantFrom(1, 3).chain((n) => bytes(n * 20, n * 20)),
+    aigp: fc
+      .tuple(fc.integer({ min: 0, max: 0xfffffffe }), u32, bytes(0, 20))
+      .map(([high, low, more]) => {
+        const tlvs = Buffer.alloc(14 + more.length);
+        tlvs.set([1, 0, 11]);
+        tlvs.writeUInt32BE(high, 3);
+        tlvs.writeUInt32BE(low, 7);
+        tlvs.set([2, 0, 3 + more.length, ...more], 11); // a type that nobody knows
+        return Uint8Array.from(tlvs);
+      }),
     otc: u32,
     unknown: fc.uniqueArray(unknownAttribute, {
       minLength: 1,

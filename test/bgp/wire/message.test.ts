@@ -2,15 +2,17 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { DEFAULT_CONTEXT } from '../../../src/bgp/wire/attributes.ts';
-import { capabilityText } from '../../../src/bgp/wire/capability.ts';
+import { capabilityText, decodeCapability } from '../../../src/bgp/wire/capability.ts';
 import { Framer } from '../../../src/bgp/wire/framer.ts';
 import { decodeMessage, encodeMessage, type Message } from '../../../src/bgp/wire/message.ts';
 import {
+  hardReset,
   notificationText,
   shutdownData,
   shutdownText,
 } from '../../../src/bgp/wire/notification.ts';
-import { offersFamily, openAs } from '../../../src/bgp/wire/open.ts';
+import { offersFamily, openAs, unsupportedCapability } from '../../../src/bgp/wire/open.ts';
+import { Reader } from '../../../src/net/cursor.ts';
 import { context, message } from './arbitrary.ts';
 
 const EXTERNAL = DEFAULT_CONTEXT;
@@ -110,6 +112,13 @@ test('a shutdown communication is UTF-8, cut between characters, and shown witho
     notificationText({ code: 6, subcode: 2, data: shutdownData('bye') }),
     'cease, administrative shutdown (6/2): bye',
   );
+  const hard = hardReset({ code: 6, subcode: 2, data: shutdownData('bye') });
+  assert.deepEqual([hard.code, hard.subcode], [6, 9]);
+  assert.equal(
+    notificationText(hard),
+    'cease, hard reset (6/9): cease, administrative shutdown (6/2): bye',
+  );
+  assert.equal(notificationText({ ...hard, data: Uint8Array.of(6) }), 'cease, hard reset (6/9)');
 });
 
 test("BIRD's OPEN, with four octets of AS and a capability that we do not know", () => {
@@ -202,6 +211,13 @@ test('extended messages: only where agreed, never for OPEN, and held only while 
   assert.equal(framer.push(open, () => true)?.subcode, 2);
 });
 
+test('a NOTIFICATION always fits: of data that is too long the beginning is sent', () => {
+  const data = new Uint8Array(5000).fill(7);
+  const made: Message = { type: 'notification', notification: { code: 3, subcode: 5, data } };
+  assert.equal(encodeMessage(made, EXTERNAL)?.length, 4096);
+  assert.equal(encodeMessage(made, { ...EXTERNAL, extended_messages: true })?.length, 5021);
+});
+
 test('the limit may be raised by the message that agrees on it', () => {
   const open = encodeMessage(
     { type: 'open', open: { my_as: 1, hold_time_s: 90, router_id: 1, capabilities: [] } },
@@ -235,4 +251,38 @@ test('the marks of an enhanced refresh have exactly four bytes, else 7/1 (RFC 73
   assert.equal(outcome('0001 02'), '7/1');
   assert.equal(outcome('0001 00'), '1/2');
   assert.equal(outcome('0001 00 01 01 80 0000'), '0'); // with filters (RFC 5291)
+  assert.equal(outcome('0001 ff 01 01'), '255'); // for the session to ignore
+});
+
+test('capabilities are said in words', () => {
+  const said = (value: string): string => {
+    const bytes = hex(value);
+    return capabilityText(decodeCapability(new Reader(bytes)));
+  };
+  assert.equal(said('05 06 0001 0001 0002'), 'extended next hop IPv4 over IPv6');
+  assert.equal(said('06 00'), 'extended messages');
+  assert.equal(said('09 01 03'), 'role customer');
+  assert.equal(said('09 01 07'), 'role 7');
+  assert.equal(said('40 02 4078'), 'graceful restart 120 s, after notifications, helper only');
+  assert.equal(
+    said('40 0a 8078 0001 01 80 0002 01 00'),
+    'graceful restart 120 s, has restarted, IPv4 (forwarding kept), IPv6',
+  );
+  assert.equal(said('45 08 0001 01 01 0002 01 03'), 'add-path IPv4 (receive), IPv6 (both)');
+  assert.equal(said('46 00'), 'enhanced route refresh');
+  assert.equal(said('4a 00'), 'BFD strict mode');
+  assert.equal(said('49 08 02 7231 04 6c61621b'), 'name r1.lab·');
+  for (const malformed of ['05 05 0001000100', '06 01 00', '09 00', '40 03 407800', '49 02 0500']) {
+    assert.match(said(malformed), /^unknown/);
+  }
+});
+
+test('a refusal for capabilities lists them as they came (RFC 5492 §5)', () => {
+  const { code, subcode, data, text } = unsupportedCapability([
+    { kind: 'multiprotocol', afi: 25, safi: 70 },
+    { kind: 'role', value: 3 },
+  ]);
+  assert.deepEqual([code, subcode], [2, 7]);
+  assert.deepEqual(data, hex('0104 0019 00 46 0901 03'));
+  assert.match(text, /multiprotocol 25\/70, role customer/);
 });

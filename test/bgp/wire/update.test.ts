@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { asPathText, mergeAs4Path } from '../../../src/bgp/wire/as-path.ts';
+import { aigpMetric } from '../../../src/bgp/wire/attribute-rows.ts';
 import { type CodecContext, DEFAULT_CONTEXT } from '../../../src/bgp/wire/attributes.ts';
 import { decodeMessage } from '../../../src/bgp/wire/message.ts';
 import { endOfRib, routeChanges } from '../../../src/bgp/wire/update.ts';
@@ -89,16 +90,41 @@ describe('one malformed attribute', () => {
     ['COMMUNITIES of none', `${GOOD} c00800`, 'treat-as-withdraw 3/5', OUT],
     ['extended communities of 7', `${GOOD} c0100700000000000000`, 'treat-as-withdraw 3/5', OUT],
     ['large communities of 8', `${GOOD} c020080000000000000000`, 'treat-as-withdraw 3/5', OUT],
+    [
+      'AS_SET (RFC 9774)',
+      `${ORIGIN} 400206 0101 0000fde9 ${NEXT_HOP}`,
+      'treat-as-withdraw 3/11',
+      OUT,
+    ],
+    ['AS_CONFED_SET', `${ORIGIN} 400206 0401 0000fde9 ${NEXT_HOP}`, 'treat-as-withdraw 3/11', OUT],
+    ['AS_PATH of a lone type', `${ORIGIN} 400201 02 ${NEXT_HOP}`, 'treat-as-withdraw 3/11', OUT],
+    ['NEXT_HOP 0.0.0.0', `${ORIGIN} ${AS_PATH} 40030400000000`, 'treat-as-withdraw 3/8', OUT],
+    ['NEXT_HOP 224.0.0.5', `${ORIGIN} ${AS_PATH} 400304e0000005`, 'treat-as-withdraw 3/8', OUT],
+    ['ORIGINATOR_ID from outside', `${GOOD} 8009040a000001`, 'attribute-discard 3/1', IN],
+    ['CLUSTER_LIST from outside', `${GOOD} 800a040a000001`, 'attribute-discard 3/1', IN],
+    ['OTC', `${GOOD} c0230400000001`, 'fine', IN],
+    ['OTC of 3 bytes', `${GOOD} c02303000001`, 'treat-as-withdraw 3/5', OUT],
+    ['OTC without the optional bit', `${GOOD} 40230400000001`, 'treat-as-withdraw 3/4', OUT],
+    ['AIGP', `${GOOD} 801a0b 01000b 0000000000000064`, 'fine', IN],
+    ['AIGP as transitive', `${GOOD} c01a0b 01000b 0000000000000064`, 'attribute-discard 3/4', IN],
+    ['AIGP with a short metric', `${GOOD} 801a07 010007 00000064`, 'attribute-discard 3/9', IN],
+    ['AIGP with a TLV cut off', `${GOOD} 801a04 02000b 00`, 'attribute-discard 3/9', IN],
+    ['AIGP out of reach', `${GOOD} 801a0b 01000b ${'ff'.repeat(8)}`, 'attribute-discard 3/9', IN],
+    ['AIGP with two metrics', `${GOOD} 801a16 ${`01000b${'00'.repeat(8)}`.repeat(2)}`, 'fine', IN],
+    ['a second unknown one', `${GOOD} c0ff0101 c0ff0102`, 'attribute-discard 3/1', IN],
+    ['a lone flags and code', `${GOOD} c0ff`, 'treat-as-withdraw 3/5', OUT],
+    ['a cut extended length', `${GOOD} d0ff01`, 'treat-as-withdraw 3/5', OUT],
+    ['AIGP with a TLV of no length', `${GOOD} 801a03 020000`, 'attribute-discard 3/9', IN],
     ['optional flag on ORIGIN', `c0010100 ${AS_PATH} ${NEXT_HOP}`, 'treat-as-withdraw 3/4', OUT],
     ['a second ORIGIN', `${GOOD} 40010102`, 'attribute-discard 3/1', IN],
     ['LOCAL_PREF from outside', `${GOOD} 40050400000064`, 'attribute-discard 3/1', IN],
     ['AS4_PATH from a new speaker', `${GOOD} c01106 0201 0000fde9`, 'attribute-discard 3/1', IN],
-    [
-      'MP_REACH as well-known',
-      `${MP_ROUTE.replace('80', '40')} ${GOOD}`,
-      'treat-as-withdraw 3/4',
-      [...OUT, '-2001:db8:80::80/128'],
-    ],
+    ['MP_REACH as well-known', `${MP_ROUTE.replace('80', '40')} ${GOOD}`, 'session-reset 3/4', []],
+    ['MP_UNREACH as transitive', `c00f03 0002 01 ${GOOD}`, 'session-reset 3/4', []],
+    ['MP_REACH of 4 bytes', `800e04 0002 01 00 ${GOOD}`, 'session-reset 3/5', []],
+    ['IPv6 extended communities', `${GOOD} c01914${'00'.repeat(20)}`, 'fine', IN],
+    ['… of 19 bytes', `${GOOD} c01913${'00'.repeat(19)}`, 'treat-as-withdraw 3/5', OUT],
+    ['extended communities of no known type', `${GOOD} c01008${'ff'.repeat(8)}`, 'fine', IN],
     ['MP_UNREACH of 129 bits', `800f04 0002 01 81 ${GOOD}`, 'session-reset 3/9', []],
     ['MP_UNREACH cut short', `800f02 0002 ${GOOD}`, 'session-reset 3/5', []],
     ['unknown optional', `${GOOD} c0ff0101`, 'fine', IN],
@@ -142,6 +168,52 @@ test('an internal peer must send LOCAL_PREF', () => {
   assert.deepEqual(short, { fault: 'treat-as-withdraw 3/5', routes: OUT });
 });
 
+test('what only internal peers may say is checked there (RFC 7606 §7.9, §7.10)', () => {
+  const internal = `${GOOD} 40050400000064`;
+  const within = (more: string): string => outcome(update(`${internal} ${more}`), INTERNAL).fault;
+  assert.equal(within('8009040a000001 800a080a0000010a000002'), 'fine');
+  assert.equal(within('8009030a0000'), 'treat-as-withdraw 3/5');
+  assert.equal(within('800a00'), 'treat-as-withdraw 3/5');
+  assert.equal(within('800a050a00000100'), 'treat-as-withdraw 3/5');
+});
+
+test('a NOTIFICATION shows what was wrong (RFC 4271 §6.3)', () => {
+  const data = (attributes: string, nlri = ROUTE): string => {
+    const { fault } = decodeMessage(update(attributes, nlri), EXTERNAL);
+    return Buffer.from(fault!.data).toString('hex');
+  };
+  assert.equal(data(`${GOOD} 40ff0101`), '40ff0101'); // 2: the attribute
+  assert.equal(data(`${AS_PATH} ${NEXT_HOP}`), '01'); // 3: its type
+  assert.equal(data(`c0010100 ${AS_PATH} ${NEXT_HOP}`), 'c0010100'); // 4
+  assert.equal(data(`${GOOD} 800403000001`), '800403000001'); // 5
+  assert.equal(data(`${GOOD} 90040003000001`), '90040003000001');
+  assert.equal(data(`40010109 ${AS_PATH} ${NEXT_HOP}`), '40010109'); // 6
+  assert.equal(data(`${ORIGIN} ${AS_PATH} 400304e0000005`), '400304e0000005'); // 8
+  assert.equal(data(`${GOOD} c0070800000000c0000201`), 'c0070800000000c0000201'); // 9
+  assert.equal(data(GOOD, '21 0a000001 00'), ''); // 10
+  assert.equal(data(`${ORIGIN} 400206 0501 0000fde9 ${NEXT_HOP}`), ''); // 11
+});
+
+test('beside routes in MP_REACH_NLRI alone a NEXT_HOP says nothing (RFC 4760 §3)', () => {
+  const attributes = `${MP_ROUTE} ${ORIGIN} ${AS_PATH} 40030400000000`;
+  assert.equal(outcome(update(attributes, '')).fault, 'fine');
+});
+
+test('an AS4_PATH loses confederation segments, and a set withdraws the route', () => {
+  const good = GOOD.replace(AS_PATH, '400206 0202 fde95ba0');
+  const confed = outcome(update(`${good} c0110c 0301 0000fdea 0201 fa56ea00`), TWO_OCTETS);
+  assert.deepEqual(confed, { fault: 'fine', routes: IN });
+  const set = outcome(update(`${good} c01106 0101 fa56ea00`), TWO_OCTETS);
+  assert.deepEqual(set, { fault: 'treat-as-withdraw 3/9', routes: OUT });
+});
+
+test('the metric of AIGP is the first TLV of type 1 (RFC 7311 §3)', () => {
+  const tlvs = (hex: string): Uint8Array => Buffer.from(plain(hex), 'hex');
+  assert.equal(aigpMetric(tlvs('01000b 0000000100000000')), 4_294_967_296n);
+  assert.equal(aigpMetric(tlvs('020005 0000 01000b 0000000000000007')), 7n);
+  assert.equal(aigpMetric(tlvs('020003')), null);
+});
+
 test('IPv6 routes: announced, withdrawn, and withdrawn because of a fault elsewhere', () => {
   const attributes = `${MP_ROUTE} ${ORIGIN} ${AS_PATH}`;
   assert.deepEqual(outcome(update(attributes, '')), {
@@ -178,6 +250,13 @@ test('routes that cannot be read reset the session', () => {
 
 test('a broken attribute list without routes may have lost them: the session is reset', () => {
   assert.match(outcome(update('40010109', '')).fault, /^session-reset 3\/6/);
+  const empty = `800e15 0002 01 10 ${'20010db8'.padEnd(32, '0')} 00`;
+  const attributes = `${empty} ${ORIGIN} ${AS_PATH}`;
+  assert.equal(outcome(update(attributes, '')).fault, 'fine');
+  const broken = attributes.replace('40010100', '40010109');
+  assert.match(outcome(update(broken, '')).fault, /^session-reset 3\/6/);
+  const discarded = `${attributes} 40060100`;
+  assert.equal(outcome(update(discarded, '')).fault, 'attribute-discard 3/5');
 });
 
 test('a prefix in both fields of one UPDATE is announced (RFC 4271 §4.3)', () => {
