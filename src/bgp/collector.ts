@@ -88,8 +88,8 @@ export class Collector {
   }
 
   /** Rejects if the address cannot be bound. */
-  start(): Promise<void> {
-    return this.#listener.open();
+  async start(): Promise<void> {
+    await this.#listener.open();
   }
 
   async stop(): Promise<void> {
