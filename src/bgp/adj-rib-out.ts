@@ -1,40 +1,61 @@
 /**
  * Adj-RIB-Out of one peer: what it should have, what it was sent, and so what is pending. It is
  * pulled: `next()` builds one UPDATE when the socket can take one. A route that changes many times
- * while the socket is full is sent once, in its last state; one that changes back is not sent.
- * Withdrawals go before announcements. An UPDATE carries one kind of route (RFC 7606 §5.1), so no
- * prefix is ever withdrawn and announced by one message.
+ * while the socket is full is sent once, in its last state; one that changes back is not sent, nor is
+ * one whose change this peer would not see. Withdrawals go before announcements. An UPDATE carries one
+ * kind of route (RFC 7606 §5.1), so no prefix is ever withdrawn and announced by one message.
  */
 import type { Prefix } from '../net/ip.ts';
-import { type Announcer, type LocalRoute, routeAttributes } from './route.ts';
-import type { Attributes, CodecContext } from './wire/attributes.ts';
-import { MESSAGE_BYTES_MAX } from './wire/codes.ts';
-import { encodeMessage } from './wire/message.ts';
+import { type Form, type OutSession, routeForm, withdrawalForm } from './out-form.ts';
+import { type OutRoute, PendingRoutes } from './pending-routes.ts';
+import {
+  type LocalRoute,
+  NO_ROUTES,
+  type RouteBundle,
+  type RouteTable,
+  tableChange,
+} from './route.ts';
+import type { Attributes } from './wire/attributes.ts';
+import { encodeMessage, sessionBytesMax } from './wire/message.ts';
 import { prefixBytes } from './wire/nlri.ts';
-import { forTwoOctetPeer, type Update } from './wire/update.ts';
 
-export interface OutSession extends Announcer {
-  readonly context: CodecContext;
-  readonly ipv4: boolean;
-  readonly ipv6: boolean;
+export interface RouteView {
+  /**
+   * `announced`: the peer has it as it should. `pending`: that is still to be sent. `not-carried`: the
+   * session has no way to, its family is not agreed on or there is no next hop.
+   */
+  readonly state: 'announced' | 'pending' | 'not-carried' | 'no-session' | 'not-announced';
+  /** As the peer has been told, or else would be; null: it is not known how. */
+  readonly attributes: Attributes | null;
 }
 
-type Pending = Map<string, LocalRoute>;
+/** A form that no route has: what was sent in it is to be sent again. */
+const STALE: Form = {
+  id: 'stale',
+  bytes: 0,
+  build: () => ({ withdrawn: [], announced: [], attributes: {} }),
+};
+const FAMILIES = [4, 6] as const;
+const NOTHING = new Uint8Array(0);
 
-/** A bundle that no route has: what was sent under it is to be sent again. */
-const STALE = 'stale';
-
-const family = ({ prefix }: LocalRoute): 4 | 6 => (prefix.address.length === 4 ? 4 : 6);
+const familyOf = ({ prefix }: LocalRoute): 4 | 6 => (prefix.address.length === 4 ? 4 : 6);
 
 export class AdjRibOut {
-  #wanted: ReadonlyMap<string, LocalRoute> = new Map();
+  #wanted: RouteTable = NO_ROUTES;
   /** What the peer has from us. */
-  readonly #sent: Pending = new Map();
-  readonly #withdrawals: Pending = new Map();
-  readonly #announcements: Pending = new Map();
+  readonly #sent = new Map<string, OutRoute>();
+  readonly #withdrawals = { 4: new Map<string, LocalRoute>(), 6: new Map<string, LocalRoute>() };
+  readonly #announcements = new PendingRoutes();
   #session: OutSession | null = null;
+  /** The forms of bundles in this session; null: it cannot carry such routes. */
+  #forms = {
+    4: new WeakMap<RouteBundle, Form | null>(),
+    6: new WeakMap<RouteBundle, Form | null>(),
+  };
   /** Families whose End-of-RIB is still to be sent. */
   #endOfRib: (4 | 6)[] = [];
+  /** What withdraws all of `#sent`; null: `#sent` has changed since it was built. */
+  #goodbye: Uint8Array | null = NOTHING;
 
   /** Routes that the peer has from us. */
   get sent(): number {
@@ -42,59 +63,137 @@ export class AdjRibOut {
   }
 
   get pending(): number {
-    return this.#withdrawals.size + this.#announcements.size;
+    return this.#withdrawals[4].size + this.#withdrawals[6].size + this.#announcements.size;
   }
 
   /** Wanted routes that the session has no way to carry; 0 without a session. */
   get unsendable(): number {
-    const session = this.#session;
-    if (!session) return 0;
-    return [...this.#wanted.values()].filter(({ prefix }) => !canCarry(session, prefix)).length;
+    if (!this.#session) return 0;
+    let count = 0;
+    for (const route of this.#wanted.routes.values()) if (!this.#form(route)) count++;
+    return count;
   }
 
   /** Starts a session: the peer has nothing, all that is wanted is pending. */
   open(session: OutSession): void {
     this.close();
     this.#session = session;
-    for (const route of this.#wanted.values()) this.#wish(route);
+    for (const route of this.#wanted.routes.values()) this.#wish(route);
     if (session.ipv4) this.#endOfRib.push(4);
     if (session.ipv6) this.#endOfRib.push(6);
+  }
+
+  /** The same session with other next hops: what they change is pending again. */
+  update(session: OutSession): void {
+    if (!this.#session) return;
+    this.#session = session;
+    this.#forgetForms();
+    for (const route of this.#wanted.routes.values()) this.#wish(route);
   }
 
   /** The session is gone, and with it all that the peer had. */
   close(): void {
     this.#session = null;
+    this.#forgetForms();
     this.#sent.clear();
-    this.#withdrawals.clear();
+    this.#goodbye = NOTHING;
+    for (const family of FAMILIES) this.#withdrawals[family].clear();
     this.#announcements.clear();
     this.#endOfRib = [];
   }
 
   /** Replaces what the peer should have. */
-  want(routes: ReadonlyMap<string, LocalRoute>): void {
+  want(table: RouteTable): void {
     const before = this.#wanted;
-    this.#wanted = routes;
-    for (const [key, route] of before) {
-      if (routes.has(key)) continue;
-      this.#announcements.delete(key);
-      if (this.#sent.has(key)) this.#withdrawals.set(key, route);
-    }
-    for (const route of routes.values()) this.#wish(route);
+    this.#wanted = table;
+    if (!this.#session || before === table) return;
+    const { gone, put } =
+      table.since?.before === before ? table.since : tableChange(before, table.routes);
+    for (const route of gone) this.#unwish(route);
+    for (const route of put) this.#wish(route);
   }
 
   /** RFC 2918 §4: everything of one family is pending again. */
-  refresh(wanted: 4 | 6): void {
-    for (const [key, route] of this.#sent) {
-      if (family(route) === wanted) this.#sent.set(key, { ...route, bundle: STALE });
+  refresh(family: 4 | 6): void {
+    for (const [key, { route }] of this.#sent) {
+      if (familyOf(route) === family) this.#sent.set(key, { route, form: STALE });
     }
-    for (const route of this.#wanted.values()) this.#wish(route);
+    for (const route of this.#wanted.routes.values()) this.#wish(route);
+  }
+
+  /**
+   * The UPDATEs that withdraw all that the peer has now, one after the other: 5 bytes for an IPv4
+   * address, 17 for an IPv6 one, and 30 for each message. Built when asked for after a change.
+   */
+  withdrawals(): Uint8Array {
+    const session = this.#session;
+    if (!session) return NOTHING;
+    this.#goodbye ??= Buffer.concat(
+      FAMILIES.flatMap((family) => {
+        const left = new Map<string, LocalRoute>();
+        for (const [key, { route }] of this.#sent) {
+          if (familyOf(route) === family) left.set(key, route);
+        }
+        const updates: Uint8Array[] = [];
+        while (left.size > 0) updates.push(pack(left, withdrawalForm(family, session), session));
+        return updates;
+      }),
+    );
+    return this.#goodbye;
+  }
+
+  /** How it stands with one route, by the canonical text of its prefix. */
+  look(key: string): RouteView {
+    const wanted = this.#wanted.routes.get(key);
+    const form = wanted ? this.#form(wanted) : null;
+    const sent = this.#sent.get(key)?.form;
+    const said = (sent === STALE ? form : sent) ?? form;
+    return {
+      state: this.#state(wanted, form, sent),
+      attributes: said?.build([]).attributes ?? null,
+    };
+  }
+
+  #state(
+    wanted: LocalRoute | undefined,
+    form: Form | null,
+    sent: Form | undefined,
+  ): RouteView['state'] {
+    if (!this.#session) return wanted ? 'no-session' : 'not-announced';
+    if (!wanted) return sent ? 'pending' : 'not-announced';
+    if (!form) return 'not-carried';
+    return sent?.id === form.id ? 'announced' : 'pending';
+  }
+
+  #forgetForms(): void {
+    this.#forms = { 4: new WeakMap(), 6: new WeakMap() };
+  }
+
+  #form(route: LocalRoute): Form | null {
+    const session = this.#session;
+    if (!session) return null;
+    const family = familyOf(route);
+    const known = this.#forms[family].get(route.bundle);
+    if (known !== undefined) return known;
+    const form = routeForm(route.bundle, family, session);
+    this.#forms[family].set(route.bundle, form);
+    return form;
   }
 
   #wish(route: LocalRoute): void {
-    if (!this.#session || !canCarry(this.#session, route.prefix)) return;
-    this.#withdrawals.delete(route.key);
-    if (this.#sent.get(route.key)?.bundle === route.bundle) this.#announcements.delete(route.key);
-    else this.#announcements.set(route.key, route);
+    const form = this.#form(route);
+    if (!form) {
+      this.#unwish(route);
+      return;
+    }
+    this.#withdrawals[familyOf(route)].delete(route.key);
+    if (this.#sent.get(route.key)?.form.id === form.id) this.#announcements.delete(route.key);
+    else this.#announcements.put({ route, form });
+  }
+
+  #unwish(route: LocalRoute): void {
+    this.#announcements.delete(route.key);
+    if (this.#sent.has(route.key)) this.#withdrawals[familyOf(route)].set(route.key, route);
   }
 
   /** The next UPDATE, or null when the peer has all that it should have. */
@@ -102,38 +201,34 @@ export class AdjRibOut {
     const session = this.#session;
     if (!session) return null;
     return (
-      this.#withdrawal(session.context) ?? this.#announcement(session) ?? this.#end(session.context)
+      this.#withdrawal(4, session) ??
+      this.#withdrawal(6, session) ??
+      this.#announcement(session) ??
+      this.#end(session)
     );
   }
 
-  #withdrawal(context: CodecContext): Uint8Array | null {
-    const [first] = this.#withdrawals.values();
-    if (!first) return null;
-    const build = (nlri: readonly Prefix[]): Update =>
-      family(first) === 4
-        ? { withdrawn: nlri, announced: [], attributes: {} }
-        : { withdrawn: [], announced: [], attributes: { mp_unreach: { family: 6, nlri } } };
-    const same = (route: LocalRoute): boolean => family(route) === family(first);
-    const { routes, bytes } = pack(this.#withdrawals, same, build, context);
-    for (const { key } of routes) this.#sent.delete(key);
-    return bytes;
+  #withdrawal(family: 4 | 6, session: OutSession): Uint8Array | null {
+    const pending = this.#withdrawals[family];
+    if (pending.size === 0) return null;
+    this.#goodbye = null;
+    return pack(pending, withdrawalForm(family, session), session, (key) => {
+      this.#sent.delete(key);
+    });
   }
 
   #announcement(session: OutSession): Uint8Array | null {
-    const [first] = this.#announcements.values();
-    if (!first) return null;
-    const common = routeAttributes(first, session);
-    const attributes = session.context.four_octet_as ? common : forTwoOctetPeer(common);
-    const build = (nlri: readonly Prefix[]): Update => withRoutes(attributes, nlri, first, session);
-    const same = (route: LocalRoute): boolean =>
-      family(route) === family(first) && route.bundle === first.bundle;
-    const { routes, bytes } = pack(this.#announcements, same, build, session.context);
-    for (const route of routes) this.#sent.set(route.key, route);
-    return bytes;
+    const bucket = this.#announcements.first();
+    if (!bucket) return null;
+    this.#goodbye = null;
+    return pack(bucket.routes, bucket.form, session, (key, route) => {
+      this.#sent.set(key, { route, form: bucket.form });
+      this.#announcements.delete(key);
+    });
   }
 
   /** RFC 4724 §2: tells the peer that the initial table is complete. */
-  #end(context: CodecContext): Uint8Array | null {
+  #end({ context }: OutSession): Uint8Array | null {
     const done = this.#endOfRib.shift();
     if (!done) return null;
     const attributes: Attributes = done === 4 ? {} : { mp_unreach: { family: done, nlri: [] } };
@@ -144,47 +239,22 @@ export class AdjRibOut {
   }
 }
 
-/** A route needs its family in the session, and a next hop of that family. */
-function canCarry(session: OutSession, { address }: Prefix): boolean {
-  return address.length === 4
-    ? session.ipv4 && session.next_hop4 !== null
-    : session.ipv6 && session.next_hop6 !== null;
-}
-
-/** IPv4 in the classic fields, IPv6 in MP_REACH_NLRI (RFC 4760 §3, RFC 2545). */
-function withRoutes(
-  attributes: Attributes,
-  nlri: readonly Prefix[],
-  first: LocalRoute,
-  { next_hop4, next_hop6 }: OutSession,
-): Update {
-  if (family(first) === 4) {
-    const next_hop = next_hop4 ?? new Uint8Array(4);
-    return { withdrawn: [], announced: nlri, attributes: { ...attributes, next_hop } };
-  }
-  const next_hop = next_hop6 ?? new Uint8Array(16);
-  const mp_reach = { family: 6, next_hop, nlri } as const;
-  return { withdrawn: [], announced: [], attributes: { ...attributes, mp_reach } };
-}
-
-/** Moves as many matching routes as fit one UPDATE out of `pending`, in their order. */
+/** Moves as many routes as fit one UPDATE out of `pending`, in their order. */
 function pack(
-  pending: Pending,
-  same: (route: LocalRoute) => boolean,
-  build: (nlri: readonly Prefix[]) => Update,
-  context: CodecContext,
-): { routes: LocalRoute[]; bytes: Uint8Array | null } {
-  const encode = (nlri: readonly Prefix[]): Uint8Array | null =>
-    encodeMessage({ type: 'update', update: build(nlri) }, context);
+  pending: Map<string, LocalRoute>,
+  { bytes, build }: Form,
+  { context }: OutSession,
+  moved: (key: string, route: LocalRoute) => void = () => {},
+): Uint8Array {
   // One byte is for the longer length field that an attribute above 255 bytes has.
-  let room = MESSAGE_BYTES_MAX - 1 - (encode([])?.length ?? MESSAGE_BYTES_MAX);
-  const routes: LocalRoute[] = [];
-  for (const route of pending.values()) {
-    if (!same(route)) continue;
+  let room = sessionBytesMax(context) - 1 - bytes;
+  const nlri: Prefix[] = [];
+  for (const [key, route] of pending) {
     room -= prefixBytes(route.prefix);
     if (room < 0) break;
-    routes.push(route);
+    nlri.push(route.prefix);
+    pending.delete(key);
+    moved(key, route);
   }
-  for (const { key } of routes) pending.delete(key);
-  return { routes, bytes: routes.length > 0 ? encode(routes.map(({ prefix }) => prefix)) : null };
+  return encodeMessage({ type: 'update', update: build(nlri) }, context) ?? NOTHING;
 }

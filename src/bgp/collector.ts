@@ -12,7 +12,7 @@ import { formatAddress, formatPrefix, type HostPort } from '../net/ip.ts';
 import { Listener } from './listener.ts';
 import { Peer, type PeerHooks } from './peer.ts';
 import { type PeerStatus, routerIdText } from './peer-record.ts';
-import { communityText, parseRouterId } from './route.ts';
+import { communityTexts, parseRouterId } from './route.ts';
 import { asPathText } from './wire/as-path.ts';
 import { CEASE } from './wire/codes.ts';
 import type { RouteChanges, Update } from './wire/update.ts';
@@ -180,7 +180,8 @@ export class Collector {
       if (!routes.delete(prefix)) continue;
       this.#changes.emit({ kind: 'withdraw', peer: who, prefix, at_ms });
     }
-    const { communities = [], med = null } = update.attributes;
+    const { med = null } = update.attributes;
+    const communities = communityTexts(update.attributes);
     for (const { prefix: bits, next_hop } of changes.announced) {
       const prefix = formatPrefix(bits);
       routes.set(prefix, {
@@ -188,7 +189,7 @@ export class Collector {
         from: who,
         next_hop: formatAddress(next_hop),
         as_path: asPathText(changes.as_path),
-        communities: communities.map(communityText),
+        communities,
         med,
         at_ms,
       });

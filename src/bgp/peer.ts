@@ -4,11 +4,11 @@
  * is only the plumbing. It never throws at its caller because of anything that the peer does.
  */
 import { connect, type Socket } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Prng } from '../base/prng.ts';
-import { type Address, parseAddress, unmapAddress } from '../net/ip.ts';
-import { AdjRibOut, type OutSession } from './adj-rib-out.ts';
+import { AdjRibOut } from './adj-rib-out.ts';
 import { step } from './fsm.ts';
 import {
   type Action,
@@ -22,9 +22,10 @@ import {
   sessionState,
 } from './fsm-model.ts';
 import { Link } from './link.ts';
+import { outSession } from './next-hop.ts';
 import type { Agreement } from './open-check.ts';
 import { PeerRecord, type PeerStatus } from './peer-record.ts';
-import type { LocalRoute } from './route.ts';
+import { NO_ROUTES, type RouteTable } from './route.ts';
 import { DEFAULT_CONTEXT } from './wire/attributes.ts';
 import { decodeMessage, encodeMessage, type Message } from './wire/message.ts';
 import { type RouteChanges, routeChanges, type Update } from './wire/update.ts';
@@ -118,17 +119,17 @@ export class Peer {
   }
 
   /** Replaces the routes that the peer should have, and writes the difference at once. */
-  want(routes: ReadonlyMap<string, LocalRoute>): void {
+  want(routes: RouteTable): void {
     if (!this.#stopped) this.#want(routes);
   }
 
-  #want(routes: ReadonlyMap<string, LocalRoute>): void {
+  #want(routes: RouteTable): void {
     this.#rib.want(routes);
     this.#pump();
   }
 
   async #stop(subcode: number, text: string): Promise<void> {
-    this.#want(new Map());
+    this.#want(NO_ROUTES);
     if (this.#session && this.#rib.pending > 0) {
       await new Promise<void>((resolve) => {
         const timer = this.#ports.clock.timer(DRAIN_MS, resolve);
@@ -320,26 +321,15 @@ export class Peer {
     const { peer_as, hold_ms } = agreement;
     const fields = { peer: this.settings.name, peer_as, hold_ms };
     this.#ports.log.info(fields, 'session established');
-    this.#rib.open(this.#outSession(link, agreement));
+    const { localAddress: local, remoteAddress: remote } = link.socket;
+    const parts = { settings: { ...this.settings, role: null }, agreement, local, remote };
+    this.#rib.open(outSession(parts, networkInterfaces()));
     this.#pump();
     if (this.#rib.unsendable > 0) {
       const count = this.#rib.unsendable;
       this.#ports.log.warn({ ...fields, count }, 'routes that this session cannot carry');
     }
     this.#hooks.established(agreement);
-  }
-
-  #outSession(link: Link, { context, ipv4, ipv6 }: Agreement): OutSession {
-    const { local_as, next_hop, next_hop6 } = this.settings;
-    const own = parseAddress(link.socket.localAddress ?? '');
-    const local = own && unmapAddress(own);
-    const hop = (configured: string | null, octets: number): Address | null => {
-      if (configured !== null) return parseAddress(configured);
-      return local?.length === octets ? local : null;
-    };
-    const next_hop4 = hop(next_hop, 4);
-    const hop6 = hop(next_hop6, 16);
-    return { local_as, ibgp: context.ibgp, next_hop4, next_hop6: hop6, context, ipv4, ipv6 };
   }
 
   /** Writes UPDATEs while the socket takes them; `drain` calls again. */

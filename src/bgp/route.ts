@@ -1,89 +1,116 @@
 /**
- * A route of ours, ready to be announced: from the plan's text to the codec's values. Pure.
+ * A route of ours, ready to be announced: what the plan says of it in the codec's values. Pure.
  */
-
-import type { RoutePlan } from '../model/plan.ts';
-import { type Address, formatPrefix, type Prefix, parseAddress, parsePrefix } from '../net/ip.ts';
+import { err, ok, type Result } from '../base/result.ts';
+import type { RouteOffer } from '../model/plan.ts';
+import { type Address, type Prefix, parseAddress } from '../net/ip.ts';
 import type { Attributes } from './wire/attributes.ts';
+import {
+  extendedTexts,
+  type LargeCommunity,
+  parseCommunity,
+  standardText,
+} from './wire/community.ts';
+
+/** What is said of a route, as far as it does not depend on the session. */
+export interface RouteBundle {
+  /** Equal for bundles that say the same. */
+  readonly key: string;
+  readonly med: number | null;
+  readonly prepend: number;
+  readonly local_pref: number | null;
+  readonly communities: readonly number[];
+  readonly large_communities: readonly LargeCommunity[];
+  /** Eight octets each. */
+  readonly extended_communities: Uint8Array;
+  readonly next_hop: Address | null;
+  readonly next_hop6: Address | null;
+}
 
 export interface LocalRoute {
   readonly prefix: Prefix;
   /** Canonical text of `prefix`. */
   readonly key: string;
-  readonly med: number | null;
-  readonly communities: readonly number[];
-  /** Equal for routes with equal attributes, so that they share UPDATEs. */
-  readonly bundle: string;
+  readonly bundle: RouteBundle;
 }
 
-/** What the attributes of our routes are in one session. */
-export interface Announcer {
-  readonly local_as: number;
-  readonly ibgp: boolean;
-  /** Null: routes of this family cannot be announced. */
-  readonly next_hop4: Address | null;
-  readonly next_hop6: Address | null;
+/** All that one neighbour should have. */
+export interface RouteTable {
+  /** By prefix; never changed: what is new is another table. */
+  readonly routes: ReadonlyMap<string, LocalRoute>;
+  /** What has changed since the table before, worked out once for all neighbours that had that. */
+  readonly since: TableChange | null;
 }
 
-/** RFC 4271 §5.1.5: what our own routes have inside our AS; the usual default of routers. */
-const LOCAL_PREF = 100;
-/** So that the attributes of a route always leave room for prefixes in an UPDATE. */
-const COMMUNITIES_MAX = 255;
-
-/** "65000:80" as its 32-bit value (RFC 1997), or null. */
-export function parseCommunity(text: string): number | null {
-  const match = /^(\d{1,5}):(\d{1,5})$/.exec(text);
-  const high = Number(match?.[1]);
-  const low = Number(match?.[2]);
-  return match && high <= 0xffff && low <= 0xffff ? high * 0x10000 + low : null;
+export interface TableChange {
+  readonly before: RouteTable;
+  readonly gone: readonly LocalRoute[];
+  /** New, or with another bundle. */
+  readonly put: readonly LocalRoute[];
 }
 
-export function communityText(community: number): string {
-  return `${community >>> 16}:${community & 0xffff}`;
-}
+export const NO_ROUTES: RouteTable = { routes: new Map(), since: null };
 
-/**
- * The routes that the plan wants one neighbour to have, by prefix. Where two VIPs have one prefix,
- * the first that announces it decides. A prefix or community that cannot be read throws a RangeError: config
- * has checked them, so it is a programmer's mistake.
- */
-export function wantedRoutes(
-  plans: readonly RoutePlan[],
-  neighbor: string,
-): Map<string, LocalRoute> {
-  const routes = new Map<string, LocalRoute>();
-  for (const plan of plans) {
-    const offer = plan.offers.find((one) => one.neighbor === neighbor);
-    if (!offer?.announce) continue;
-    const communities = offer.communities.map((text) => {
-      const community = parseCommunity(text);
-      if (community === null) throw new RangeError(`${plan.vip}: community "${text}"`);
-      return community;
-    });
-    if (communities.length > COMMUNITIES_MAX) {
-      throw new RangeError(`${plan.vip}: more than ${COMMUNITIES_MAX} communities`);
-    }
-    const bundle = `${offer.med ?? ''}|${communities.join(' ')}`;
-    for (const text of plan.prefixes) {
-      const prefix = parsePrefix(text);
-      if (!prefix) throw new RangeError(`${plan.vip}: prefix "${text}"`);
-      const key = formatPrefix(prefix);
-      if (routes.has(key)) continue;
-      routes.set(key, { prefix, key, med: offer.med, communities, bundle });
-    }
+export function tableChange(before: RouteTable, after: RouteTable['routes']): TableChange {
+  const gone: LocalRoute[] = [];
+  const put: LocalRoute[] = [];
+  for (const [key, route] of before.routes) if (!after.has(key)) gone.push(route);
+  for (const [key, route] of after) {
+    if (before.routes.get(key)?.bundle.key !== route.bundle.key) put.push(route);
   }
-  return routes;
+  return { before, gone, put };
 }
 
-/** The attributes of routes like `route` (RFC 4271 §5), without the next hop. */
-export function routeAttributes(route: LocalRoute, { local_as, ibgp }: Announcer): Attributes {
-  return {
-    origin: 0,
-    as_path: ibgp ? [] : [{ kind: 'sequence', as: [local_as] }],
-    ...(route.med === null ? {} : { med: route.med }),
-    ...(ibgp ? { local_pref: LOCAL_PREF } : {}),
-    ...(route.communities.length === 0 ? {} : { communities: route.communities }),
-  };
+/** So that the attributes of a route always leave room for prefixes in an UPDATE of 4096 bytes. */
+export const ROUTE_LIMITS = { communities_bytes_max: 3_072, prepend_max: 64 } as const;
+
+/** What of an offer ends up in attributes. */
+export type OfferedAttributes = Omit<RouteOffer, 'neighbor' | 'announce' | 'reason'>;
+
+/** Equal for offers that say the same in the same words. */
+export function bundleKey(offer: OfferedAttributes): string {
+  const { med, prepend, local_pref, communities, next_hop, next_hop6 } = offer;
+  const hops = `${next_hop ?? ''}|${next_hop6 ?? ''}`;
+  return `${med ?? ''}|${prepend}|${local_pref ?? ''}|${hops}|${communities.join(' ')}`;
+}
+
+/** The bundle, or a sentence about what config should have refused. */
+export function parseBundle(offer: OfferedAttributes): Result<RouteBundle, string> {
+  const communities: number[] = [];
+  const large_communities: LargeCommunity[] = [];
+  const extended: Uint8Array[] = [];
+  for (const text of offer.communities) {
+    const parsed = parseCommunity(text);
+    if (!parsed.ok) return err(`community ${parsed.error}`);
+    const { kind, value } = parsed.value;
+    if (kind === 'standard') communities.push(value);
+    else if (kind === 'large') large_communities.push(value);
+    else extended.push(value);
+  }
+  const bytes = communities.length * 4 + large_communities.length * 12 + extended.length * 8;
+  const { communities_bytes_max, prepend_max } = ROUTE_LIMITS;
+  if (bytes > communities_bytes_max) {
+    return err(`${bytes} bytes of communities, at most ${communities_bytes_max} fit`);
+  }
+  if (offer.prepend > prepend_max)
+    return err(`${offer.prepend} prepends of at most ${prepend_max}`);
+  return ok({
+    key: bundleKey(offer),
+    med: offer.med,
+    prepend: offer.prepend,
+    local_pref: offer.local_pref,
+    communities,
+    large_communities,
+    extended_communities: Buffer.concat(extended),
+    next_hop: parseNextHop(offer.next_hop, 4),
+    next_hop6: parseNextHop(offer.next_hop6, 16),
+  });
+}
+
+/** The address, if the text is one of that many octets. */
+export function parseNextHop(text: string | null, octets: 4 | 16): Address | null {
+  const address = parseAddress(text ?? '');
+  return address?.length === octets ? address : null;
 }
 
 /** A dotted quad as an unsigned number; config has checked it, so anything else throws. */
@@ -91,4 +118,14 @@ export function parseRouterId(text: string): number {
   const address = parseAddress(text);
   if (address?.length !== 4) throw new RangeError(`BGP identifier "${text}"`);
   return new DataView(address.buffer, address.byteOffset).getUint32(0);
+}
+
+/** Communities of every kind, as an operator writes them. */
+export function communityTexts(attributes: Attributes): string[] {
+  const { communities = [], large_communities = [], extended_communities } = attributes;
+  return [
+    ...communities.map(standardText),
+    ...large_communities.map((parts) => parts.join(':')),
+    ...(extended_communities ? extendedTexts(extended_communities) : []),
+  ];
 }

@@ -14,7 +14,8 @@ import type { SessionState } from './fsm-model.ts';
 import { Listener } from './listener.ts';
 import { Peer, type PeerHooks, type PeerSettings } from './peer.ts';
 import { type PeerStatus, worthLogging } from './peer-record.ts';
-import { parseRouterId, wantedRoutes } from './route.ts';
+import { parseRouterId } from './route.ts';
+import { RouteBook } from './route-book.ts';
 import { CEASE } from './wire/codes.ts';
 
 export type NeighborStatus = PeerStatus;
@@ -39,7 +40,7 @@ export class Speaker {
   #bgp: BgpSite;
   #listener: Listener | null = null;
   readonly #peers = new Map<string, Peer>();
-  #routes: readonly RoutePlan[] = [];
+  readonly #book = new RouteBook();
   #unknown = 0;
   /** Sessions are made only while it is `running`; it does not come back from `stopped`. */
   #phase: 'new' | 'running' | 'stopped' = 'new';
@@ -69,12 +70,12 @@ export class Speaker {
   }
 
   /**
-   * Has every neighbour know exactly these routes: written to the sockets before it returns. Throws
-   * a RangeError for a prefix or community that config should have refused.
+   * Has every neighbour know exactly these routes: written to the sockets before it returns. What
+   * cannot be announced is logged and left out.
    */
   apply(routes: readonly RoutePlan[]): void {
-    this.#routes = routes;
-    for (const [name, peer] of this.#peers) peer.want(wantedRoutes(routes, name));
+    for (const problem of this.#book.take(routes)) this.#options.log.error({}, problem);
+    for (const [name, peer] of this.#peers) peer.want(this.#book.table(name));
   }
 
   neighbors(): NeighborStatus[] {
@@ -147,7 +148,7 @@ export class Speaker {
       this.#hooks(neighbor.name),
     );
     this.#peers.set(neighbor.name, peer);
-    peer.want(wantedRoutes(this.#routes, neighbor.name));
+    peer.want(this.#book.table(neighbor.name));
     peer.start();
   }
 
