@@ -10,8 +10,10 @@ import type { Log } from '../base/log.ts';
 import type { Prng } from '../base/prng.ts';
 import { formatAddress, formatPrefix, type HostPort } from '../net/ip.ts';
 import { Listener } from './listener.ts';
-import { Peer, type PeerHooks } from './peer.ts';
+import { Peer } from './peer.ts';
+import type { PeerHooks } from './peer-ports.ts';
 import { type PeerStatus, routerIdText } from './peer-record.ts';
+import { NO_KEYS, type PeerSettings } from './peer-settings.ts';
 import { communityTexts, parseRouterId } from './route.ts';
 import { asPathText } from './wire/as-path.ts';
 import { CEASE } from './wire/codes.ts';
@@ -59,8 +61,49 @@ export interface CollectorChange {
 
 /** Sessions at once, and prefixes kept of each: beyond that a session is ended. */
 export const COLLECTOR_LIMITS = { peers_max: 64, prefixes_max: 10_000 } as const;
-/** Nothing dials here, so this only bounds how long a passive FSM would wait. */
-const CONNECT_RETRY_MS = 10_000;
+/** A session with anybody: all that can be received, nothing announced. Nothing dials here. */
+const DYNAMIC: Omit<
+  PeerSettings,
+  'name' | 'address' | 'port' | 'local_as' | 'router_id' | 'hold_time_ms'
+> = {
+  ...NO_KEYS,
+  remote_as: null,
+  passive: true,
+  source: null,
+  interface: null,
+  connect_retry_ms: 10_000,
+  delay_open_ms: 0,
+  send_hold_ms: 480_000,
+  idle_hold_max_ms: 10_000,
+  ttl: 64,
+  ttl_security: null,
+  md5_key_file: null,
+  ipv4: true,
+  ipv6: true,
+  extended_next_hop: true,
+  add_path: false,
+  graceful_restart_helper: false,
+  role: null,
+  role_strict: false,
+  bfd: null,
+  receive: { accept: [], prefixes_max: COLLECTOR_LIMITS.prefixes_max, watch_vips: false },
+  announce: {
+    vips: null,
+    when: null,
+    changes: {
+      med: null,
+      prepend: 0,
+      local_pref: null,
+      communities: [],
+      next_hop: null,
+      next_hop6: null,
+    },
+    by_fitness: {},
+    by_vip: {},
+  },
+  next_hop: null,
+  next_hop6: null,
+};
 
 interface Member {
   readonly peer: Peer;
@@ -120,19 +163,14 @@ export class Collector {
       return;
     }
     const { as, router_id, hold_time_ms, clock, prng, log } = this.#options;
-    const settings = {
+    const settings: PeerSettings = {
+      ...DYNAMIC,
       name: `${from} port ${socket.remotePort ?? 0}`,
       address: from,
       port: socket.remotePort ?? 0,
-      source: null,
       local_as: as,
       router_id: parseRouterId(router_id),
-      remote_as: null,
-      passive: true,
       hold_time_ms,
-      connect_retry_ms: CONNECT_RETRY_MS,
-      next_hop: null,
-      next_hop6: null,
     };
     const hooks: PeerHooks = {
       established: () => this.#up(member),

@@ -14,10 +14,17 @@ const FINISH_MS = 1_000;
 export interface LinkEvents {
   /** One whole message; `at_ms` is when its last bytes were read. */
   message(bytes: Uint8Array, at_ms: number): void;
+  /** One whole message is about to be written. */
+  sending(bytes: Uint8Array): void;
   /** The stream cannot be cut into messages any more. */
   fault(fault: Fault): void;
   /** The socket can take more. */
   drain(): void;
+  /**
+   * Bytes wait that the kernel does not take, since the peer does not: said when it begins and when
+   * some of them have left; with `waiting` false when none is left.
+   */
+  waits(waiting: boolean): void;
   /** The peer, or the network, ended the connection. */
   closed(text: string): void;
 }
@@ -27,6 +34,7 @@ export class Link {
   readonly #clock: Clock;
   readonly #framer = new Framer();
   #events: LinkEvents | null;
+  #waiting = false;
 
   /** `socket` is connected. */
   constructor(socket: Socket, clock: Clock, events: LinkEvents) {
@@ -46,9 +54,31 @@ export class Link {
     return this.socket.writableNeedDrain;
   }
 
-  send(bytes: Uint8Array): void {
-    if (this.socket.writable) this.socket.write(bytes);
+  /** True if all that was sent has left for the kernel, so that a message can begin. */
+  get clean(): boolean {
+    return this.socket.writableLength === 0;
   }
+
+  /** From now on messages up to this length are taken (RFC 8654). */
+  allow(bytes_max: number): void {
+    this.#framer.bytesMax = bytes_max;
+  }
+
+  send(bytes: Uint8Array): void {
+    if (!this.socket.writable) return;
+    this.#events?.sending(bytes);
+    this.socket.write(bytes, this.#taken);
+    if (this.#waiting || this.clean) return;
+    this.#waiting = true;
+    this.#events?.waits(true);
+  }
+
+  /** The kernel has taken what one `send` gave it, or the connection is gone. */
+  readonly #taken = (): void => {
+    if (!this.#waiting) return;
+    this.#waiting = !this.clean;
+    this.#events?.waits(this.#waiting);
+  };
 
   /**
    * Ends our side after all that was sent, and waits for the peer to end its own, which it does

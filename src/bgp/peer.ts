@@ -1,19 +1,18 @@
 /**
- * One peer: carries out what the FSM asks for on real sockets and timers, feeds it what happens,
- * and sends the peer what its Adj-RIB-Out has pending. All BGP rules are in fsm.ts and wire/; here
- * is only the plumbing. It never throws at its caller because of anything that the peer does.
+ * One peer: carries out what the FSM asks for on real sockets and timers, and feeds it what happens.
+ * All BGP rules are in fsm*.ts and wire/, what a session does in session.ts; here is only the
+ * plumbing. It never throws at its caller because of anything that the peer does.
  */
-import { connect, type Socket } from 'node:net';
-import { networkInterfaces } from 'node:os';
-import type { Clock, Timer } from '../base/clock.ts';
-import type { Log } from '../base/log.ts';
-import type { Prng } from '../base/prng.ts';
-import { AdjRibOut } from './adj-rib-out.ts';
+import type { Socket } from 'node:net';
+import type { Timer } from '../base/clock.ts';
+import { AdjRibOut, type RouteView } from './adj-rib-out.ts';
+import { Connections } from './connections.ts';
+import { TcpDialler } from './dial.ts';
 import { step } from './fsm.ts';
+import { cease, RETRY_FIRST_MS } from './fsm-draft.ts';
 import {
   type Action,
   type FsmEvent,
-  type FsmSettings,
   type FsmTimer,
   initialState,
   type Received,
@@ -21,61 +20,41 @@ import {
   type Slot,
   sessionState,
 } from './fsm-model.ts';
-import { Link } from './link.ts';
-import { outSession } from './next-hop.ts';
 import type { Agreement } from './open-check.ts';
+import { PeerBfd } from './peer-bfd.ts';
+import { PeerDump } from './peer-dump.ts';
+import type { PeerHooks, PeerPorts } from './peer-ports.ts';
 import { PeerRecord, type PeerStatus } from './peer-record.ts';
+import { needsReset, type PeerSettings } from './peer-settings.ts';
+import { RestartHelper } from './restart-helper.ts';
 import { NO_ROUTES, type RouteTable } from './route.ts';
+import { Session } from './session.ts';
 import { DEFAULT_CONTEXT } from './wire/attributes.ts';
-import { decodeMessage, encodeMessage, type Message } from './wire/message.ts';
-import { type RouteChanges, routeChanges, type Update } from './wire/update.ts';
-
-export interface PeerSettings extends FsmSettings {
-  readonly name: string;
-  readonly address: string;
-  readonly port: number;
-  /** Source address to dial from; null: the system chooses. */
-  readonly source: string | null;
-  /** Next hops that we announce; null: our own address in the session, if it is of that family. */
-  readonly next_hop: string | null;
-  readonly next_hop6: string | null;
-}
-
-export interface PeerPorts {
-  readonly clock: Clock;
-  readonly prng: Prng;
-  readonly log: Log;
-}
-
-/** None of them may throw. */
-export interface PeerHooks {
-  established(agreement: Agreement): void;
-  /** An Established session ended. */
-  down(text: string, at_ms: number): void;
-  /** A connection ended, or could not be made, before it was Established. */
-  failed(text: string): void;
-  /** Routes that the peer sent; `at_ms` is when their bytes were read. */
-  routes(changes: RouteChanges, update: Update, at_ms: number): void;
-}
+import { CEASE } from './wire/codes.ts';
+import { decodeMessage, encodeMessage, type Message, sessionBytesMax } from './wire/message.ts';
+import { endOfRib, type RouteChanges, routeChanges, type Update } from './wire/update.ts';
 
 /** How long a stop waits for a slow peer to take the withdrawals. */
 const DRAIN_MS = 1_000;
+/** A hold timer that fires later than this waits once more, so long. */
+const LATE_MS = 250;
+const READ_MS = 50;
+/** A peer with too many prefixes would do the same again at once (RFC 4486 §4). */
+const PREFIX_HOLD_MS = 900_000;
 
 export class Peer {
-  readonly settings: PeerSettings;
+  #settings: PeerSettings;
   readonly #ports: PeerPorts;
   readonly #hooks: PeerHooks;
   readonly #record: PeerRecord;
   readonly #rib = new AdjRibOut();
-  readonly #timers = new Map<FsmTimer, Timer>();
-  readonly #links: Record<Slot, Link | null> = { out: null, in: null };
-  /** Connections that were told good-bye and have not closed yet. */
-  readonly #finishing = new Set<Promise<void>>();
-  #dialling: Socket | null = null;
-  /** The connection just accepted, until the FSM adopts or refuses it. */
-  #accepted: Socket | null = null;
+  readonly #helper: RestartHelper | null;
+  readonly #bfd: PeerBfd | null;
+  readonly #dump: PeerDump | null;
+  readonly #timers = new Map<FsmTimer, { readonly timer: Timer; readonly at_ms: number }>();
+  readonly #connections: Connections;
   #state;
-  #session: { slot: Slot; link: Link; agreement: Agreement } | null = null;
+  #session: Session | null = null;
   #queue: FsmEvent[] = [];
   #running = false;
   /** Set by the first stop: what is wanted after it is not announced any more. */
@@ -84,11 +63,40 @@ export class Peer {
   #onEmpty: (() => void) | null = null;
 
   constructor(settings: PeerSettings, ports: PeerPorts, hooks: PeerHooks) {
-    this.settings = settings;
+    const { clock, dialler = new TcpDialler(), rib_in, bfd, mrt } = ports;
+    this.#settings = settings;
     this.#ports = ports;
     this.#hooks = hooks;
     this.#state = initialState(settings);
-    this.#record = new PeerRecord(ports.clock.now());
+    this.#record = new PeerRecord(clock.now());
+    this.#connections = new Connections(clock, dialler, {
+      connected: () => this.#run({ on: 'tcp-connected' }),
+      dialFailed: (text) => {
+        this.#fail(`cannot connect: ${text}`);
+        this.#run({ on: 'tcp-failed' });
+      },
+      message: (slot, bytes, at_ms) => this.#received(slot, bytes, at_ms),
+      sending: (slot, bytes) => {
+        if (this.#session?.slot === slot) this.#session.sending();
+        this.#dumped(slot, bytes, true, clock.now());
+      },
+      fault: (slot, fault) => this.#run({ on: 'fault', slot, fault }),
+      drain: () => this.#pump(),
+      waits: (slot, waiting) => {
+        this.#run({ on: 'tcp-waits', slot, waiting });
+        if (this.#session?.slot === slot) this.#session.sent();
+      },
+      closed: (slot, text) => this.#run({ on: 'tcp-closed', slot, text }),
+    });
+    this.#dump = mrt ? new PeerDump(mrt, settings) : null;
+    this.#helper = rib_in ? new RestartHelper(clock, rib_in) : null;
+    this.#bfd = bfd
+      ? new PeerBfd(bfd, settings, (state, text) => this.#run({ on: 'bfd', state, text }))
+      : null;
+  }
+
+  get settings(): PeerSettings {
+    return this.#settings;
   }
 
   get state(): SessionState {
@@ -101,11 +109,22 @@ export class Peer {
 
   status(): PeerStatus {
     const { sent, pending, unsendable } = this.#rib;
-    const counts = { sent, pending, unsendable };
-    return this.#record.status(this.settings, this.agreement, counts, this.#ports.clock.now());
+    return this.#record.status(this.#settings, {
+      session: this.#session?.ends ?? null,
+      timers: this.#timers,
+      bfd: this.#bfd?.status() ?? null,
+      stale_left_ms: this.#helper?.left_ms ?? null,
+      routes: { sent, pending, unsendable },
+      now_ms: this.#ports.clock.now(),
+    });
   }
 
+  /** Begins; for a peer that waits in Idle, without waiting longer. */
   start(): void {
+    if (this.#stopped) return;
+    const { bfd, name } = this.#settings;
+    if (bfd && !this.#bfd) this.#ports.log.error({ peer: name }, 'there is no BFD here');
+    this.#bfd?.open();
     this.#run({ on: 'start' });
   }
 
@@ -116,6 +135,45 @@ export class Peer {
   stop(subcode: number, text: string): Promise<void> {
     this.#stopped ??= this.#stop(subcode, text);
     return this.#stopped;
+  }
+
+  /**
+   * Ends the session with the operator's words (RFC 9003) and makes a new one; while the peer waits
+   * in Idle it waits no longer.
+   */
+  reset(text: string): void {
+    const { running, phase } = this.#state;
+    if (running && phase === 'idle') {
+      this.#run({ on: 'start' });
+      return;
+    }
+    const wrong = cease(CEASE.ADMINISTRATIVE_RESET, text);
+    this.#run({ on: 'end', wrong, wait_ms: RETRY_FIRST_MS });
+  }
+
+  /**
+   * Other settings for the session as it is. Throws a RangeError if one of them needs a new session:
+   * see `needsReset`.
+   */
+  update(settings: PeerSettings): void {
+    const names = needsReset(this.#settings, settings);
+    if (names.length > 0) throw new RangeError(`${settings.name}: new session for ${names.join()}`);
+    if (this.#stopped) return;
+    this.#settings = settings;
+    this.#run({ on: 'settings', settings });
+    this.#bfd?.update(settings);
+    this.#session?.update(settings);
+    this.#checkLimit();
+  }
+
+  /** Asks the peer for all of its routes again, where it can be asked (RFC 2918). */
+  askRefresh(): void {
+    this.#session?.ask();
+  }
+
+  /** How it stands with one of our routes, by the canonical text of its prefix. */
+  look(key: string): RouteView {
+    return this.#rib.look(key);
   }
 
   /** Replaces the routes that the peer should have, and writes the difference at once. */
@@ -140,12 +198,14 @@ export class Peer {
       });
     }
     this.#run({ on: 'stop', subcode, text });
-    await Promise.all(this.#finishing);
+    this.#bfd?.close();
+    this.#helper?.clear();
+    await this.#connections.finished();
   }
 
   /** Takes over a connection that the peer has dialled. */
   accept(socket: Socket): void {
-    this.#accepted = socket;
+    this.#connections.offer(socket);
     this.#run({ on: 'tcp-accepted' });
   }
 
@@ -159,7 +219,8 @@ export class Peer {
       const { state, actions } = step(this.#state, next, clock.now(), prng.next());
       this.#state = state;
       for (const action of actions) this.#perform(action);
-      this.#record.enter(this.state, clock.now());
+      const before = this.#record.enter(this.state, clock.now());
+      if (before !== this.state) this.#dump?.state(this.#socket, before, this.state);
     }
     this.#running = false;
   }
@@ -167,21 +228,19 @@ export class Peer {
   #perform(action: Action): void {
     switch (action.do) {
       case 'dial':
-        this.#dial();
+        this.#record.dials++;
+        this.#connections.dial(this.#settings);
         break;
       case 'stop-dial':
-        this.#dialling?.destroy();
-        this.#dialling = null;
+        this.#connections.stopDial();
         if (action.text !== null) this.#fail(`cannot connect: ${action.text}`);
         break;
       case 'adopt':
-        if (this.#accepted) this.#attach('in', this.#accepted);
-        this.#accepted = null;
+        this.#connections.adopt();
         break;
       case 'refuse':
         this.#record.refused++;
-        this.#accepted?.destroy();
-        this.#accepted = null;
+        this.#connections.refuse();
         break;
       case 'send':
         this.#send(action.slot, action.message);
@@ -193,7 +252,7 @@ export class Peer {
         this.#startTimer(action.timer, action.ms);
         break;
       case 'stop-timer':
-        this.#timers.get(action.timer)?.cancel();
+        this.#timers.get(action.timer)?.timer.cancel();
         this.#timers.delete(action.timer);
         break;
       case 'established':
@@ -205,142 +264,159 @@ export class Peer {
     }
   }
 
-  #startTimer(timer: FsmTimer, ms: number): void {
-    this.#timers.get(timer)?.cancel();
+  #startTimer(name: FsmTimer, ms: number): void {
+    this.#timers.get(name)?.timer.cancel();
+    const { clock } = this.#ports;
+    const at_ms = clock.now() + ms;
     const fire = (): void => {
-      this.#timers.delete(timer);
-      this.#run({ on: 'timer', timer });
+      // A late timer says that this process stood still, not that the peer did: what has come
+      // meanwhile is read first.
+      if (name.startsWith('hold') && clock.now() - at_ms > LATE_MS) {
+        this.#startTimer(name, READ_MS);
+        return;
+      }
+      this.#timers.delete(name);
+      this.#run({ on: 'timer', timer: name });
     };
-    this.#timers.set(timer, this.#ports.clock.timer(ms, fire));
+    this.#timers.set(name, { timer: clock.timer(ms, fire), at_ms });
   }
 
-  #dial(): void {
-    const { address: host, port, source } = this.settings;
-    this.#record.dials++;
-    const socket = connect({ host, port, ...(source === null ? {} : { localAddress: source }) });
-    this.#dialling = socket;
-    const failed = (error: Error): void => {
-      if (this.#dialling !== socket) return;
-      this.#dialling = null;
-      this.#fail(`cannot connect: ${error.message}`);
-      this.#run({ on: 'tcp-failed' });
-    };
-    socket.once('error', failed);
-    socket.once('connect', () => {
-      if (this.#dialling !== socket) return;
-      this.#dialling = null;
-      socket.off('error', failed);
-      this.#attach('out', socket);
-      this.#run({ on: 'tcp-connected' });
-    });
+  /** The socket of the connection that is furthest. */
+  get #socket(): Socket | null {
+    const slot = this.#session?.slot ?? (this.#connections.link('out') ? 'out' : 'in');
+    return this.#connections.link(slot)?.socket ?? null;
   }
 
-  #attach(slot: Slot, socket: Socket): void {
-    this.#links[slot] = new Link(socket, this.#ports.clock, {
-      message: (bytes, at_ms) => this.#received(slot, bytes, at_ms),
-      fault: (fault) => this.#run({ on: 'fault', slot, fault }),
-      drain: () => this.#pump(),
-      closed: (text) => this.#run({ on: 'tcp-closed', slot, text }),
-    });
+  #dumped(slot: Slot, bytes: Uint8Array, sent: boolean, at_ms: number): void {
+    const link = this.#connections.link(slot);
+    if (!this.#dump || !link) return;
+    const agreement = this.#state[slot]?.agreement;
+    const context = agreement?.context ?? DEFAULT_CONTEXT;
+    this.#dump.message(link.socket, agreement?.peer_as ?? null, { bytes, sent, context }, at_ms);
   }
 
   #received(slot: Slot, bytes: Uint8Array, at_ms: number): void {
     const context = this.#state[slot]?.agreement?.context ?? DEFAULT_CONTEXT;
-    const decoded = decodeMessage(bytes, context);
-    if (decoded.fault) {
-      const worth = this.#record.faulty();
-      if (worth) this.#ports.log.warn({ peer: this.settings.name }, decoded.fault.text);
+    this.#dumped(slot, bytes, false, at_ms);
+    const { message, fault } = decodeMessage(bytes, context);
+    if (fault) {
+      const worth = this.#record.faulty(fault, bytes, at_ms);
+      if (worth) this.#ports.log.warn({ peer: this.#settings.name }, fault.text);
     }
-    if (!decoded.message) {
-      this.#run({ on: 'fault', slot, fault: decoded.fault });
+    if (!message) {
+      this.#run({ on: 'fault', slot, fault });
       return;
     }
-    this.#record.received(decoded.message, this.#ports.clock.now());
-    this.#run({ on: 'message', slot, message: decoded.message, fault: decoded.fault, at_ms });
+    this.#record.received(message, at_ms);
+    this.#run({ on: 'message', slot, message, fault, at_ms });
+    const agreed = this.#state[slot]?.agreement;
+    if (message.type === 'open' && agreed) {
+      this.#connections.link(slot)?.allow(sessionBytesMax(agreed.context));
+    }
   }
 
   #deliver({ message, fault, at_ms }: Received): void {
     if (message.type === 'route-refresh') {
-      const { afi, safi } = message.refresh;
-      if (safi === 1 && (afi === 1 || afi === 2)) this.#rib.refresh(afi === 1 ? 4 : 6);
-      this.#pump();
+      this.#session?.refresh(message.refresh);
     } else if (message.type === 'update') {
       const changes = routeChanges(message.update, fault);
       this.#record.routes(changes, message.update);
+      this.#keep(changes, message.update);
       this.#hooks.routes(changes, message.update, at_ms);
     }
   }
 
+  #keep(changes: RouteChanges, update: Update): void {
+    const { rib_in } = this.#ports;
+    if (!rib_in) return;
+    rib_in.routes(changes, update);
+    const completed = endOfRib(update);
+    if (completed !== null) this.#helper?.complete(completed);
+    this.#checkLimit();
+  }
+
+  #checkLimit(): void {
+    if (!this.#session || !this.#ports.rib_in?.overLimit) return;
+    const wait_ms = Math.max(PREFIX_HOLD_MS, this.#settings.idle_hold_max_ms);
+    this.#run({ on: 'end', wrong: cease(CEASE.PREFIX_MAX), wait_ms });
+  }
+
   #send(slot: Slot, message: Message): void {
-    const link = this.#links[slot];
+    const link = this.#connections.link(slot);
     if (!link) return;
     // A peer that reads slowly has enough of ours to read: no need for a sign of life.
     if (message.type === 'keepalive' && link.full) return;
     const bytes = encodeMessage(message, DEFAULT_CONTEXT);
     if (!bytes) return;
     link.send(bytes);
+    if (this.#session?.slot === slot) this.#session.sent();
     this.#record.sent(message, this.#ports.clock.now());
   }
 
-  #close({ slot, was, text }: Extract<Action, { do: 'close' }>): void {
-    const link = this.#links[slot];
-    this.#links[slot] = null;
+  #close({ slot, was, ending, text }: Extract<Action, { do: 'close' }>): void {
+    const link = this.#connections.link(slot);
     if (!link) return;
-    const finished = link.finish().then(() => {
-      this.#finishing.delete(finished);
-    });
-    this.#finishing.add(finished);
-    if (was === 'established') {
+    const session = this.#session;
+    // Before the socket is closed: the guard must not write to it any more.
+    if (was === 'established') session?.close();
+    this.#connections.close(slot);
+    if (was === 'established' && session) {
+      this.#session = null;
+      this.#helper?.ended(session.agreement, ending);
       this.#down(text);
-    } else if (!this.#links.out && !this.#links.in) {
+    } else if (this.#connections.none) {
       this.#fail(text); // while another connection goes on, this was a collision
     }
   }
 
   #down(text: string): void {
     const { clock, log } = this.#ports;
-    this.#session = null;
-    this.#rib.close();
     this.#record.failed(text);
     this.#pump();
-    log.warn({ peer: this.settings.name }, `session down: ${text}`);
+    log.warn({ peer: this.#settings.name }, `session down: ${text}`);
     this.#hooks.down(text, clock.now());
   }
 
   #fail(text: string): void {
     this.#record.failed(text);
-    this.#ports.log.debug({ peer: this.settings.name }, text);
+    this.#ports.log.debug({ peer: this.#settings.name }, text);
     this.#hooks.failed(text);
   }
 
   #established(slot: Slot, agreement: Agreement): void {
-    const link = this.#links[slot];
+    const link = this.#connections.link(slot);
     if (!link) return;
-    this.#session = { slot, link, agreement };
-    this.#record.sessions++;
+    const { log, guard = null, rib_in } = this.#ports;
     const { peer_as, hold_ms } = agreement;
-    const fields = { peer: this.settings.name, peer_as, hold_ms };
-    this.#ports.log.info(fields, 'session established');
-    const { localAddress: local, remoteAddress: remote } = link.socket;
-    const parts = { settings: { ...this.settings, role: null }, agreement, local, remote };
-    this.#rib.open(outSession(parts, networkInterfaces()));
+    const { local_as, router_id, role } = this.#settings;
+    this.#record.sessions++;
+    const fields = { peer: this.#settings.name, peer_as, hold_ms };
+    log.info(fields, 'session established');
+    rib_in?.open({ local_as, router_id, peer_as, role });
+    this.#helper?.established(agreement);
+    this.#session = new Session(
+      {
+        slot,
+        link,
+        agreement,
+        rib: this.#rib,
+        helper: this.#helper,
+        record: this.#record,
+        guard,
+        log,
+        send: (message) => this.#send(slot, message),
+      },
+      this.#settings,
+    );
     this.#pump();
-    if (this.#rib.unsendable > 0) {
-      const count = this.#rib.unsendable;
-      this.#ports.log.warn({ ...fields, count }, 'routes that this session cannot carry');
-    }
+    const count = this.#rib.unsendable;
+    if (count > 0) log.warn({ ...fields, count }, 'routes that this session cannot carry');
     this.#hooks.established(agreement);
   }
 
-  /** Writes UPDATEs while the socket takes them; `drain` calls again. */
+  /** Writes what is pending; `drain` calls again. */
   #pump(): void {
-    const session = this.#session;
-    while (session && !session.link.full) {
-      const bytes = this.#rib.next();
-      if (!bytes) break;
-      session.link.send(bytes);
-      this.#record.sentUpdate();
-    }
+    this.#session?.pump();
     if (this.#rib.pending > 0) return;
     this.#onEmpty?.();
     this.#onEmpty = null;

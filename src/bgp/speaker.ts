@@ -12,9 +12,10 @@ import type { RoutePlan } from '../model/plan.ts';
 import { canonicalAddress, type HostPort } from '../net/ip.ts';
 import type { SessionState } from './fsm-model.ts';
 import { Listener } from './listener.ts';
-import { Peer, type PeerHooks, type PeerSettings } from './peer.ts';
+import { Peer } from './peer.ts';
+import type { PeerHooks } from './peer-ports.ts';
 import { type PeerStatus, worthLogging } from './peer-record.ts';
-import { parseRouterId } from './route.ts';
+import { type PeerSettings, peerSettings } from './peer-settings.ts';
 import { RouteBook } from './route-book.ts';
 import { CEASE } from './wire/codes.ts';
 
@@ -200,23 +201,6 @@ export class Speaker {
     }
     socket.destroy();
   }
-}
-
-function peerSettings(bgp: BgpSite, neighbor: Neighbor): PeerSettings {
-  return {
-    name: neighbor.name,
-    address: neighbor.address,
-    port: neighbor.port,
-    source: neighbor.source,
-    local_as: bgp.as,
-    router_id: parseRouterId(bgp.router_id),
-    remote_as: neighbor.as,
-    passive: neighbor.passive,
-    hold_time_ms: neighbor.hold_time_ms,
-    connect_retry_ms: neighbor.connect_retry_ms,
-    next_hop: bgp.next_hop,
-    next_hop6: bgp.next_hop6,
-  };
 }
 
 function same(a: PeerSettings, b: PeerSettings): boolean {

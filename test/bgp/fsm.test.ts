@@ -1,7 +1,8 @@
 /** The session FSM on a virtual clock, alone and against a scripted peer. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { OPEN_HOLD_MS, RETRY_FIRST_MS } from '../../src/bgp/fsm.ts';
+import { RETRY_FIRST_MS } from '../../src/bgp/fsm-draft.ts';
+import { OPEN_HOLD_MS } from '../../src/bgp/fsm-message.ts';
 import type { FsmEvent } from '../../src/bgp/fsm-model.ts';
 import { ourOpen } from '../../src/bgp/open-check.ts';
 import { shutdownText } from '../../src/bgp/wire/notification.ts';
@@ -42,7 +43,14 @@ describe('one session', () => {
 
   test('graceful restart is not offered', () => {
     const codes = ourOpen(SETTINGS).capabilities.map((it) => it.kind);
-    assert.deepEqual(codes, ['multiprotocol', 'multiprotocol', 'route-refresh', 'four-octet-as']);
+    assert.deepEqual(codes, [
+      'multiprotocol',
+      'multiprotocol',
+      'route-refresh',
+      'enhanced-route-refresh',
+      'four-octet-as',
+      'extended-messages',
+    ]);
   });
 
   test('keepalives go out every third of the hold time, and keep the session while answered', () => {
