@@ -1,0 +1,180 @@
+/** Which mistake is named for what the two speakers have said to each other. */
+import type { BfdStatus } from '../../src/bgp/ports.ts';
+import type { BfdSettings } from '../../src/model/bgp.ts';
+import { checkSituations, error, heard, type Situation, told, waiting } from '../support/why.ts';
+
+const BFD: BfdSettings = {
+  multihop: false,
+  transmit_ms: 100,
+  receive_ms: 100,
+  multiplier: 3,
+  auth: null,
+  strict: true,
+};
+const BFD_DOWN: BfdStatus = {
+  state: 'down',
+  remote_state: 'down',
+  diagnostic: null,
+  remote_diagnostic: null,
+  transmit_ms: 1_000,
+  detection_ms: 3_000,
+  for_ms: 9_000,
+  packets_in: 0,
+  packets_out: 9,
+  discarded: 0,
+  downs: 0,
+  problem: null,
+};
+
+const SESSION: Situation[] = [
+  {
+    name: 'its AS is another',
+    status: told(2, 2, 'AS 65010, expected 65000'),
+    code: 'as-mismatch',
+    certainty: 'certain',
+    text: /AS mismatch: it is configured as AS 65000 here .*AS 65010, expected 65000/,
+  },
+  {
+    name: 'our AS is another',
+    status: heard(2, 2),
+    code: 'as-mismatch',
+    certainty: 'certain',
+    text: /AS mismatch: we are AS 65001 and the neighbour expects another/,
+  },
+  {
+    name: 'two have one BGP identifier',
+    status: heard(2, 3),
+    code: 'router-id',
+    certainty: 'certain',
+    text: /change router_id/,
+  },
+  {
+    name: 'hold time too short for it',
+    status: heard(2, 6),
+    code: 'hold-time',
+    certainty: 'certain',
+    text: /refuses our hold time of 9 s/,
+  },
+  {
+    name: 'hold timer expired here',
+    status: { ...told(4, 0, ''), sessions: 1 },
+    code: 'hold-time',
+    certainty: 'certain',
+    text: /heard nothing from the neighbour for the hold time/,
+  },
+  {
+    name: 'hold timer expired there',
+    status: heard(4, 0),
+    code: 'hold-time-there',
+    certainty: 'certain',
+    text: /has heard nothing from us/,
+  },
+  {
+    name: 'capabilities',
+    status: heard(2, 7),
+    code: 'capability',
+    certainty: 'certain',
+    text: /capability mismatch/,
+  },
+  {
+    name: 'roles',
+    status: told(2, 11, 'both are customers'),
+    settings: { role: 'customer', role_strict: true },
+    code: 'role',
+    certainty: 'certain',
+    text: /both are customers.*we are customer to it, strictly/,
+  },
+  {
+    name: 'too many prefixes from it',
+    status: told(6, 1, '10001'),
+    code: 'prefixes-here',
+    certainty: 'certain',
+    text: /more than 10000 prefixes/,
+  },
+  {
+    name: 'too many prefixes for it',
+    status: heard(6, 1),
+    code: 'prefixes-there',
+    certainty: 'certain',
+    text: /fewer prefixes than we announce/,
+  },
+  {
+    name: 'its operator has shut it down',
+    status: heard(6, 2, 'new line card'),
+    code: 'shutdown',
+    certainty: 'certain',
+    text: /was shut down: .*new line card/,
+  },
+  {
+    name: 'a NOTIFICATION without advice',
+    status: heard(6, 4),
+    code: 'notification-in',
+    certainty: 'certain',
+    text: /the neighbour ended the session: cease, administrative reset \(6\/4\)/,
+  },
+  {
+    name: 'what was said before the last failure is only a hint',
+    status: {
+      last_error_in: error(6, 2, 'maintenance'),
+      last_failure: 'cannot connect: nothing listens on 192.0.2.1:179 (ECONNREFUSED)',
+    },
+    code: 'nothing-listens',
+    certainty: 'certain',
+    text: /nothing listens/,
+  },
+  {
+    name: 'of both directions the later counts',
+    status: { ...heard(6, 4), last_error_out: error(6, 1, null, 2), last_failure: '(6/1)' },
+    code: 'prefixes-here',
+    certainty: 'certain',
+    text: /more than 10000 prefixes/,
+  },
+  {
+    name: 'strict BFD without a packet',
+    settings: { bfd: BFD },
+    bfd: BFD_DOWN,
+    status: waiting,
+    code: 'bfd-down',
+    certainty: 'certain',
+    text: /BFD is down, and the session waits for it: no packet has come/,
+  },
+  {
+    name: 'BFD with another key',
+    settings: { bfd: BFD },
+    bfd: { ...BFD_DOWN, discarded: 9 },
+    status: waiting,
+    code: 'bfd-down',
+    certainty: 'certain',
+    text: /all 9 packets were discarded: compare keys/,
+  },
+  {
+    name: 'BFD turned off there',
+    settings: { bfd: { ...BFD, strict: false } },
+    bfd: { ...BFD_DOWN, packets_in: 5, remote_state: 'admin-down' },
+    status: { ...told(6, 10, 'BFD: the neighbour says AdminDown'), last_error_in: null },
+    code: 'bfd-down',
+    certainty: 'certain',
+    text: /turned it off/,
+  },
+  {
+    name: 'a session that comes and goes',
+    status: {
+      state: 'Established',
+      for_ms: 40_000,
+      sessions: 5,
+      last_failure: 'hold timer expired (4/0)',
+    },
+    code: 'flaps',
+    certainty: 'likely',
+    text: /session 5, up for 40 s; what ended before it: hold timer expired/,
+  },
+  {
+    name: 'routes that an established session cannot carry',
+    status: { state: 'Established', routes_unsendable: 2, last_failure: null },
+    code: 'routes-unsendable',
+    certainty: 'certain',
+    text: /2 of our routes cannot be sent/,
+  },
+];
+
+checkSituations('why, as NOTIFICATIONs and BFD say', SESSION);
