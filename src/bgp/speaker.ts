@@ -1,47 +1,55 @@
 /**
- * isobar's BGP speaker: keeps one session with each configured neighbour and has each of them know
- * exactly the routes that the plan announces. `apply` writes the difference to the sockets before it
- * returns. Routes that neighbours send are counted and never used.
+ * isobar's BGP speaker: keeps one session with each configured neighbour, takes those of the
+ * configured ranges, and has each of them know exactly the routes that the plan offers it. `apply`
+ * writes the difference to the sockets before it returns. Routes that neighbours send are counted,
+ * shown, and never decide anything.
  */
 import type { Socket } from 'node:net';
-import type { Clock } from '../base/clock.ts';
-import type { Log } from '../base/log.ts';
-import type { Prng } from '../base/prng.ts';
-import type { BgpSite, Neighbor } from '../model/bgp.ts';
+import type { BgpSite } from '../model/bgp.ts';
 import type { RoutePlan } from '../model/plan.ts';
-import { canonicalAddress, type HostPort } from '../net/ip.ts';
-import type { SessionState } from './fsm-model.ts';
-import { Listener } from './listener.ts';
-import { Peer } from './peer.ts';
-import type { PeerHooks } from './peer-ports.ts';
-import { type PeerStatus, worthLogging } from './peer-record.ts';
-import { type PeerSettings, peerSettings } from './peer-settings.ts';
+import type { HostPort } from '../net/ip.ts';
+import type { ReceivedRoute } from './adj-rib-in.ts';
+import { Doors } from './doors.ts';
+import type { EvidenceSource } from './evidence.ts';
+import { type Explanation, investigate } from './investigate.ts';
+import { Member, type MemberPorts, type NeighborStatus } from './member.ts';
+import { MrtFile } from './mrt-file.ts';
+import {
+  listenerKeys,
+  neighborSettings,
+  originOf,
+  rangeOf,
+  rangeSettings,
+} from './neighbor-settings.ts';
+import { worthLogging } from './peer-record.ts';
+import { needsReset, type PeerSettings } from './peer-settings.ts';
+import type { BgpKeys } from './ports.ts';
 import { RouteBook } from './route-book.ts';
+import { type ToldRoute, toldRoute } from './told-route.ts';
 import { CEASE } from './wire/codes.ts';
 
-export type NeighborStatus = PeerStatus;
+export type { NeighborEvent, NeighborStatus } from './member.ts';
 
-export interface NeighborEvent {
-  readonly neighbor: string;
-  readonly text: string;
-  readonly state: SessionState;
-}
-
-export interface SpeakerOptions {
+export interface SpeakerOptions extends Omit<MemberPorts, 'onEnd' | 'mrt'> {
   readonly bgp: BgpSite;
-  readonly clock: Clock;
-  readonly prng: Prng;
-  readonly log: Log;
-  /** Must not throw. */
-  readonly onEvent: (event: NeighborEvent) => void;
+  /** Of the sessions and their BFD, by file; by default none. */
+  readonly keys?: BgpKeys;
+  /** What the host knows about the ways to neighbours; without it `why` has nothing to say. */
+  readonly evidence?: EvidenceSource | null;
 }
 
 export class Speaker {
   readonly #options: SpeakerOptions;
-  #bgp: BgpSite;
-  #listener: Listener | null = null;
-  readonly #peers = new Map<string, Peer>();
+  readonly #doors: Doors;
   readonly #book = new RouteBook();
+  readonly #mrt: MrtFile;
+  /** By name; those of ranges are RANGE/ADDRESS. */
+  readonly #members = new Map<string, Member>();
+  /** Names of neighbours whose old session is coming to its end: they are not made anew before. */
+  readonly #ending = new Set<string>();
+  #bgp: BgpSite;
+  #keys: BgpKeys;
+  #plans: readonly RoutePlan[] = [];
   #unknown = 0;
   /** Sessions are made only while it is `running`; it does not come back from `stopped`. */
   #phase: 'new' | 'running' | 'stopped' = 'new';
@@ -51,61 +59,110 @@ export class Speaker {
   constructor(options: SpeakerOptions) {
     this.#options = options;
     this.#bgp = options.bgp;
+    this.#keys = options.keys ?? new Map();
+    this.#mrt = new MrtFile(options);
+    this.#mrt.use(options.bgp.mrt);
+    this.#doors = new Doors({
+      accept: (socket, from) => this.#accept(socket, from),
+      transport: (from) => this.#expected(from),
+      refused: (from, text) => options.log.warn({ from }, `BGP connection refused: ${text}`),
+      problem: (text) => options.log.error({}, text),
+    });
   }
 
-  /** Where passive neighbours reach us, with the real port; null when we only dial. */
-  get listening(): HostPort | null {
-    return this.#listener?.address ?? null;
+  /** Where neighbours reach us, with the real ports; empty when we only dial. */
+  get listening(): HostPort[] {
+    return this.#doors.addresses;
   }
 
-  /** Connections from addresses that are no neighbour's; they were closed. */
+  /** Connections from addresses that are no neighbour's, or one too many of a range; closed. */
   get unknown_connections(): number {
     return this.#unknown;
   }
 
-  /** Listens and starts every session. Rejects if the listening address cannot be bound. */
+  /** What sessions are made with. */
+  get keys(): BgpKeys {
+    return this.#keys;
+  }
+
+  /** Listens and starts every session. Rejects if a listening address cannot be bound. */
   async start(): Promise<void> {
-    await this.#listen(this.#bgp.listen[0] ?? null);
+    this.#doors.setKeys(listenerKeys(this.#bgp, this.#keys));
+    await this.#doors.listen(this.#bgp.listen);
     if (this.#phase === 'new') this.#phase = 'running';
-    for (const neighbor of this.#bgp.neighbors) this.#add(neighbor);
+    this.#addMissing();
   }
 
   /**
    * Has every neighbour know exactly these routes: written to the sockets before it returns. What
    * cannot be announced is logged and left out.
    */
-  apply(routes: readonly RoutePlan[]): void {
-    for (const problem of this.#book.take(routes)) this.#options.log.error({}, problem);
-    for (const [name, peer] of this.#peers) peer.want(this.#book.table(name));
+  apply(plans: readonly RoutePlan[]): void {
+    this.#plans = plans;
+    for (const problem of this.#book.take(plans)) this.#options.log.error({}, problem);
+    for (const member of this.#members.values()) this.#want(member);
   }
 
+  /** Every neighbour, those of ranges as long as they are connected. */
   neighbors(): NeighborStatus[] {
-    return [...this.#peers.values()].map((peer) => peer.status());
+    return [...this.#members.values()].map((member) => member.status());
+  }
+
+  /** What each neighbour is told of each VIP now, and why; of one neighbour if it is named. */
+  routes(neighbor?: string): ToldRoute[] {
+    const told: ToldRoute[] = [];
+    for (const { name, offered, peer } of this.#members.values()) {
+      if (neighbor !== undefined && neighbor !== name && neighbor !== offered) continue;
+      for (const { vip, prefixes, offers } of this.#plans) {
+        const offer = offers.find((one) => one.neighbor === offered);
+        if (!offer) continue;
+        for (const text of prefixes) {
+          const prefix = this.#book.keyOf(text);
+          const of = { neighbor: name, vip, prefix, reason: offer.reason };
+          told.push(toldRoute(of, peer.look(prefix)));
+        }
+      }
+    }
+    return told;
+  }
+
+  /** The routes of a neighbour that its policy keeps; null: there is no such neighbour. */
+  received(neighbor: string): ReceivedRoute[] | null {
+    return this.#members.get(neighbor)?.received() ?? null;
+  }
+
+  /** Why a session is not up, as far as it and this host can tell; null: no such neighbour. */
+  async why(neighbor: string): Promise<Explanation | null> {
+    const member = this.#members.get(neighbor);
+    const { evidence } = this.#options;
+    if (!member || !evidence) return null;
+    const listening = this.#bgp.listen.length > 0;
+    return investigate(evidence, member.peer.settings, member.status(), listening);
+  }
+
+  /** Ends a session with an operator's words (RFC 9003) and makes a new one; false: no such neighbour. */
+  reset(neighbor: string, text: string): boolean {
+    const member = this.#members.get(neighbor);
+    member?.peer.reset(text);
+    return member !== undefined;
   }
 
   /**
-   * Takes a new configuration. Sessions whose settings stay the same are not touched. Rejects, and
-   * changes nothing, if a new listening address cannot be bound.
+   * Takes a new configuration. Only the sessions that `sessionResets` names end; what else has
+   * changed is applied to them as they are. Rejects, and changes nothing, if a new listening address
+   * cannot be bound.
    */
   async reload(bgp: BgpSite): Promise<void> {
-    if (JSON.stringify(bgp.listen) !== JSON.stringify(this.#bgp.listen)) {
-      await this.#listenInstead(bgp.listen[0] ?? null);
-    }
+    await this.#doors.listen(bgp.listen);
     this.#bgp = bgp;
-    const wanted = new Map(bgp.neighbors.map((neighbor) => [neighbor.name, neighbor]));
-    const ended: Promise<void>[] = [];
-    for (const [name, peer] of this.#peers) {
-      const neighbor = wanted.get(name);
-      if (neighbor && same(peer.settings, peerSettings(bgp, neighbor))) continue;
-      const subcode = neighbor ? CEASE.CONFIGURATION_CHANGE : CEASE.DECONFIGURED;
-      this.#peers.delete(name);
-      ended.push(peer.stop(subcode, ''));
-    }
-    await Promise.all(ended);
-    // The newest configuration, should another reload have come meanwhile.
-    for (const neighbor of this.#bgp.neighbors) {
-      if (!this.#peers.has(neighbor.name)) this.#add(neighbor);
-    }
+    this.#mrt.use(bgp.mrt);
+    await this.#follow();
+  }
+
+  /** Sessions are made with these keys from now on; one whose key has changed is made anew. */
+  async useKeys(keys: BgpKeys): Promise<void> {
+    this.#keys = keys;
+    await this.#follow();
   }
 
   /**
@@ -114,84 +171,100 @@ export class Speaker {
    */
   async stop(text = ''): Promise<void> {
     this.#phase = 'stopped';
-    this.#listener?.close();
-    this.#listener = null;
-    const peers = [...this.#peers.values()];
-    await Promise.all(peers.map((peer) => peer.stop(CEASE.ADMINISTRATIVE_SHUTDOWN, text)));
+    this.#doors.close();
+    const members = [...this.#members.values()];
+    await Promise.all(members.map((one) => one.stop(CEASE.ADMINISTRATIVE_SHUTDOWN, text)));
+    await this.#mrt.close();
   }
 
-  async #listen(at: HostPort | null): Promise<void> {
-    const listener = at && new Listener(at, (socket, from) => this.#accept(socket, from));
-    await listener?.open();
-    if (this.#phase === 'stopped') listener?.close();
-    else this.#listener = listener;
+  /** Brings every session to what configuration and keys say. */
+  async #follow(): Promise<void> {
+    if (this.#phase === 'stopped') return;
+    this.#doors.setKeys(listenerKeys(this.#bgp, this.#keys));
+    const settings = neighborSettings(this.#bgp, this.#keys);
+    const ended: Promise<void>[] = [];
+    for (const member of this.#members.values()) {
+      const wanted =
+        member.range === null ? settings.get(member.name) : this.#dynamic(member.peer.settings);
+      if (!wanted) ended.push(this.#end(member, CEASE.DECONFIGURED));
+      else if (needsReset(member.peer.settings, wanted).length > 0)
+        ended.push(this.#end(member, CEASE.CONFIGURATION_CHANGE));
+      else member.update(wanted, this.#book.table(member.offered));
+    }
+    this.#addMissing();
+    await Promise.all(ended);
   }
 
-  /** The old address is given up first: a wildcard and one address of it cannot both be bound. */
-  async #listenInstead(at: HostPort | null): Promise<void> {
-    const before = this.#listener?.address ?? null;
-    this.#listener?.close();
-    this.#listener = null;
-    try {
-      await this.#listen(at);
-    } catch (error) {
-      await this.#listen(before);
-      throw error;
+  async #end(member: Member, subcode: number): Promise<void> {
+    const { name } = member;
+    this.#members.delete(name);
+    this.#options.evidence?.forget(name);
+    this.#ending.add(name);
+    await member.stop(subcode, '');
+    this.#ending.delete(name);
+    this.#addMissing();
+  }
+
+  /** By the newest configuration, should another have come meanwhile. */
+  #addMissing(): void {
+    if (this.#phase !== 'running') return;
+    for (const [name, settings] of neighborSettings(this.#bgp, this.#keys)) {
+      if (!this.#members.has(name) && !this.#ending.has(name)) this.#add(settings, null);
     }
   }
 
-  #add(neighbor: Neighbor): void {
-    if (this.#phase !== 'running') return;
-    const { clock, prng, log } = this.#options;
-    const peer = new Peer(
-      peerSettings(this.#bgp, neighbor),
-      { clock, prng, log },
-      this.#hooks(neighbor.name),
-    );
-    this.#peers.set(neighbor.name, peer);
-    peer.want(this.#book.table(neighbor.name));
-    peer.start();
-  }
-
-  #hooks(neighbor: string): PeerHooks {
-    const { onEvent } = this.#options;
-    let lastFailure = '';
-    return {
-      established: ({ hold_ms, peer_as }) => {
-        lastFailure = '';
-        const text = `session with AS${peer_as} established, hold time ${hold_ms / 1000} s`;
-        onEvent({ neighbor, text, state: 'Established' });
+  #add(settings: PeerSettings, range: string | null): Member {
+    const { evidence, onEvent } = this.#options;
+    const member = new Member(settings, range, {
+      ...this.#options,
+      mrt: this.#mrt,
+      onEvent: (event) => {
+        // What was counted before it came up was no obstacle, or is none any more.
+        if (event.state === 'Established') void evidence?.mark(event.neighbor);
+        onEvent(event);
       },
-      down: (text) => onEvent({ neighbor, text: `session down: ${text}`, state: 'Idle' }),
-      // A neighbour that stays away fails again and again in the same way: told once.
-      failed: (text) => {
-        if (text !== lastFailure) onEvent({ neighbor, text, state: this.#state(neighbor) });
-        lastFailure = text;
-      },
-      routes: () => {},
-    };
+      onEnd: (ended) => this.#forget(ended),
+    });
+    void evidence?.mark(settings.name);
+    this.#members.set(settings.name, member);
+    this.#want(member);
+    member.start();
+    return member;
   }
 
-  #state(neighbor: string): SessionState {
-    return this.#peers.get(neighbor)?.state ?? 'Idle';
+  /** A dynamic neighbour is one as long as it is connected. */
+  #forget(member: Member): void {
+    if (member.range === null || this.#members.get(member.name) !== member) return;
+    this.#members.delete(member.name);
+    this.#options.evidence?.forget(member.name);
+    void member.stop(CEASE.REJECTED, '');
   }
 
-  /**
-   * Gives a connection to the neighbour with that address. Of several that wait for one it is each
-   * one's turn: which of them has dialled shows only in its OPEN, and a wrong guess is refused and
-   * dialled again.
-   */
+  #want(member: Member): void {
+    member.want(this.#book.table(member.offered), this.#book.prefixes);
+  }
+
+  /** The settings of a dynamic neighbour by the configuration of now. */
+  #dynamic(settings: PeerSettings): PeerSettings | undefined {
+    const from = originOf(settings);
+    const range = rangeOf(this.#bgp, from);
+    const now = range && rangeSettings(this.#bgp, range, from, this.#keys);
+    return now?.name === settings.name ? now : undefined;
+  }
+
+  /** What a connection from there must have; null: nobody is expected. */
+  #expected(from: string): PeerSettings | null {
+    const member = [...this.#members.values()].find((one) => originOf(one.peer.settings) === from);
+    if (member) return member.peer.settings;
+    const range = rangeOf(this.#bgp, from);
+    return range && rangeSettings(this.#bgp, range, from, this.#keys);
+  }
+
+  /** Gives a connection to the neighbour that has, or may have, that address. */
   #accept(socket: Socket, from: string): void {
-    const candidates = [...this.#peers.values()].filter(
-      ({ settings }) => canonicalAddress(settings.address) === from,
-    );
-    const waiting = candidates.filter(({ state }) => state === 'Active' || state === 'Connect');
-    const passive = waiting.filter(({ settings }) => settings.passive);
-    const likely = passive.length > 0 ? passive : waiting;
-    if (likely.length > 1) this.#shared++;
-    const peer = likely.length > 0 ? likely[this.#shared % likely.length] : candidates[0];
-    if (peer) {
-      peer.accept(socket);
+    const member = this.#configured(socket, from) ?? this.#ofRange(from);
+    if (member) {
+      member.peer.accept(socket);
       return;
     }
     this.#unknown++;
@@ -201,8 +274,33 @@ export class Speaker {
     }
     socket.destroy();
   }
-}
 
-function same(a: PeerSettings, b: PeerSettings): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+  /**
+   * Of several neighbours at one address those come first that we would reach from the address which
+   * was dialled; then it is each one's turn: which of them has dialled shows only in its OPEN, and a
+   * wrong guess is refused and dialled again.
+   */
+  #configured(socket: Socket, from: string): Member | undefined {
+    const candidates = [...this.#members.values()].filter(
+      ({ peer }) => originOf(peer.settings) === from,
+    );
+    const sourced = candidates.filter(({ peer }) => peer.settings.source === socket.localAddress);
+    const nearest = sourced.length > 0 ? sourced : candidates;
+    const waiting = nearest.filter(
+      ({ peer: { state } }) => state === 'Active' || state === 'Connect',
+    );
+    const passive = waiting.filter(({ peer }) => peer.settings.passive);
+    const likely = passive.length > 0 ? passive : waiting;
+    if (likely.length > 1) this.#shared++;
+    return likely.length > 0 ? likely[this.#shared % likely.length] : nearest[0];
+  }
+
+  /** A new dynamic neighbour, if there is a range with room for it. */
+  #ofRange(from: string): Member | null {
+    const range = rangeOf(this.#bgp, from);
+    if (!range || this.#phase !== 'running') return null;
+    const others = [...this.#members.values()].filter((one) => one.range === range.name);
+    if (others.length >= range.sessions_max) return null;
+    return this.#add(rangeSettings(this.#bgp, range, from, this.#keys), range.name);
+  }
 }

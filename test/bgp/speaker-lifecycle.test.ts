@@ -2,16 +2,11 @@
 import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, test } from 'node:test';
-import { type Clock, SystemClock, VirtualClock } from '../../src/base/clock.ts';
-import { silentLog } from '../../src/base/log.ts';
-import { prng } from '../../src/base/prng.ts';
-import { Collector } from '../../src/bgp/collector.ts';
-import { Speaker } from '../../src/bgp/speaker.ts';
+import { VirtualClock } from '../../src/base/clock.ts';
 import { DEFAULT_CONTEXT } from '../../src/bgp/wire/attributes.ts';
 import { Framer } from '../../src/bgp/wire/framer.ts';
 import { decodeMessage, type Message } from '../../src/bgp/wire/message.ts';
 import { routeChanges } from '../../src/bgp/wire/update.ts';
-import type { BgpSite } from '../../src/model/bgp.ts';
 import { formatPrefix, type HostPort } from '../../src/net/ip.ts';
 import {
   bgpSite,
@@ -24,36 +19,10 @@ import {
   rawPeer,
   until,
 } from '../support/bgp.ts';
+import { Bench, stateOf } from '../support/speakers.ts';
 
-const clock = new SystemClock();
-const cleanups: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
-function speaker(bgp: BgpSite, on: Clock = clock): Speaker {
-  const made = new Speaker({ bgp, clock: on, prng: prng(3), log: silentLog, onEvent: () => {} });
-  cleanups.push(() => made.stop());
-  return made;
-}
-
-async function collector(address = '127.0.0.1'): Promise<Collector> {
-  const made = new Collector({
-    listen: { address, port: 0 },
-    as: 65000,
-    router_id: '10.0.0.254',
-    hold_time_ms: 9_000,
-    clock,
-    prng: prng(4),
-    log: silentLog,
-  });
-  await made.start();
-  cleanups.push(() => made.stop());
-  return made;
-}
-
-const stateOf = (it: Speaker, name = 'router'): string =>
-  it.neighbors().find((each) => each.name === name)?.state ?? 'none';
+const bench = new Bench();
+afterEach(() => bench.end());
 
 /** Whether something accepts connections there. */
 async function answers({ address, port }: HostPort): Promise<boolean> {
@@ -98,9 +67,10 @@ describe('the speaker', { timeout: 60_000 }, () => {
         ended = true;
       });
     });
-    cleanups.push(() => peer.close());
+    bench.onEnd(() => peer.close());
     // Its limits on waiting stand still, however slow the machine is.
-    const site = speaker(bgpSite([neighbor(peer.address)]), new VirtualClock());
+    const clock = new VirtualClock();
+    const site = bench.speaker(bgpSite([neighbor(peer.address)]), { clock });
     await site.start();
     await until(() => stateOf(site) === 'Established');
     const many = Array.from({ length: 4000 }, (_, i) => `10.${i >> 8}.${i & 255}.1/32`);
@@ -119,8 +89,8 @@ describe('the speaker', { timeout: 60_000 }, () => {
   });
 
   test('stops while it is connecting', async () => {
-    const router = await collector();
-    const site = speaker(bgpSite([neighbor(router.address)]));
+    const router = await bench.collector();
+    const site = bench.speaker(bgpSite([neighbor(router.address)]));
     await site.start();
     assert.equal(stateOf(site), 'Connect');
     await site.stop();
@@ -129,9 +99,9 @@ describe('the speaker', { timeout: 60_000 }, () => {
   });
 
   test('stopped while it starts, leaves nothing listening and no session', async () => {
-    const router = await collector();
+    const router = await bench.collector();
     const listen = { address: '127.0.0.1', port: await freePort() };
-    const site = speaker(bgpSite([neighbor(router.address)], { listen: [listen] }));
+    const site = bench.speaker(bgpSite([neighbor(router.address)], { listen: [listen] }));
     const started = site.start();
     await site.stop();
     await started;
@@ -141,31 +111,31 @@ describe('the speaker', { timeout: 60_000 }, () => {
 
   test('reload moves from every address to one of them on the same port', async () => {
     const wide = { address: '0.0.0.0', port: await freePort('0.0.0.0') };
-    const site = speaker(bgpSite([], { listen: [wide] }));
+    const site = bench.speaker(bgpSite([], { listen: [wide] }));
     await site.start();
     const narrow = { ...wide, address: '127.0.0.1' };
     await site.reload(bgpSite([], { listen: [narrow] }));
-    assert.deepEqual(site.listening, narrow);
+    assert.deepEqual(site.listening, [narrow]);
     assert.equal(await answers(narrow), true);
     assert.equal(await answers({ ...wide, address: '127.0.0.2' }), false);
   });
 
   test('a reload whose address is taken is refused, and the old address still answers', async () => {
-    const router = await collector();
-    const site = speaker(bgpSite([], { listen: [{ address: '127.0.0.1', port: 0 }] }));
+    const router = await bench.collector();
+    const site = bench.speaker(bgpSite([], { listen: [{ address: '127.0.0.1', port: 0 }] }));
     await site.start();
-    const before = site.listening!;
+    const before = site.listening[0]!;
     await assert.rejects(
       site.reload(bgpSite([], { listen: [router.address] })),
       /in use by another program/,
     );
-    assert.deepEqual(site.listening, before);
+    assert.deepEqual(site.listening, [before]);
     assert.equal(await answers(before), true);
   });
 
   test('a session over IPv6 has our own address as next hop of IPv6 routes', async () => {
-    const router = await collector('::1');
-    const site = speaker(
+    const router = await bench.collector({ address: '::1' });
+    const site = bench.speaker(
       bgpSite([neighbor(router.address, { source: '::1' })], { next_hop: null, next_hop6: null }),
     );
     site.apply([plan(['198.18.80.80/32', '2001:db8:80::/64'])]);
@@ -181,7 +151,7 @@ describe('the speaker', { timeout: 60_000 }, () => {
 
   test('a speaker that listens on :: knows its neighbours of both families', async () => {
     const port = await freePort('::');
-    const waits = speaker(
+    const waits = bench.speaker(
       bgpSite(
         [
           neighbor({ address: '127.0.0.1', port }, { name: 'v4', as: 65004, passive: true }),
@@ -196,7 +166,7 @@ describe('the speaker', { timeout: 60_000 }, () => {
       [65006, '::1'],
     ] as const) {
       const router_id = `10.0.0.${as % 100}`;
-      const dials = speaker(
+      const dials = bench.speaker(
         bgpSite([neighbor({ address, port }, { as: 65001 })], { as, router_id }),
       );
       await dials.start();
@@ -206,8 +176,8 @@ describe('the speaker', { timeout: 60_000 }, () => {
   });
 
   test('of many plans a second the neighbour ends with the last', async () => {
-    const router = await collector();
-    const site = speaker(bgpSite([neighbor(router.address)]));
+    const router = await bench.collector();
+    const site = bench.speaker(bgpSite([neighbor(router.address)]));
     const round = (i: number): void =>
       site.apply([plan([`10.0.${i % 7}.0/24`, '10.9.0.0/16'], { med: i, announce: i % 5 !== 0 })]);
     for (let i = 0; i < 100; i++) round(i);
@@ -228,7 +198,7 @@ describe('the speaker', { timeout: 60_000 }, () => {
 
   test('of two neighbours behind one address, the second comes up while the first is away', async () => {
     const at = { address: '127.0.0.1', port: 179 };
-    const site = speaker(
+    const site = bench.speaker(
       bgpSite(
         [
           neighbor(at, { name: 'away', as: 65009, passive: true, connect_retry_ms: 1 }),
@@ -241,8 +211,8 @@ describe('the speaker', { timeout: 60_000 }, () => {
     while (stateOf(site, 'here') !== 'Established') {
       // A router with patience: both neighbours are long ready again when it dials.
       await until(() => stateOf(site, 'away') === 'Active' && stateOf(site, 'here') === 'Active');
-      const socket = connect(site.listening!.port, '127.0.0.1');
-      cleanups.push(async () => void socket.destroy());
+      const socket = connect(site.listening[0]!.port, '127.0.0.1');
+      bench.onEnd(async () => void socket.destroy());
       let over = false;
       socket.on('error', () => {});
       socket.on('close', () => {

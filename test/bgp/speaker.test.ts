@@ -1,41 +1,13 @@
 import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, test } from 'node:test';
-import { SystemClock } from '../../src/base/clock.ts';
-import { silentLog } from '../../src/base/log.ts';
-import { prng } from '../../src/base/prng.ts';
-import { Collector, type CollectorChange } from '../../src/bgp/collector.ts';
-import { type NeighborEvent, Speaker } from '../../src/bgp/speaker.ts';
-import type { BgpSite } from '../../src/model/bgp.ts';
+import type { Collector, CollectorChange } from '../../src/bgp/collector.ts';
+import type { NeighborEvent, Speaker } from '../../src/bgp/speaker.ts';
 import { bgpSite, fillSocket, freePort, neighbor, plan, rawPeer, until } from '../support/bgp.ts';
+import { Bench, tableOf } from '../support/speakers.ts';
 
-const clock = new SystemClock();
-const cleanups: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
-async function collector(changes: { as?: number; port?: number } = {}): Promise<Collector> {
-  const made = new Collector({
-    listen: { address: '127.0.0.1', port: changes.port ?? 0 },
-    as: changes.as ?? 65000,
-    router_id: '10.0.0.254',
-    hold_time_ms: 9_000,
-    clock,
-    prng: prng(1),
-    log: silentLog,
-  });
-  await made.start();
-  cleanups.push(() => made.stop());
-  return made;
-}
-
-function speaker(bgp: BgpSite, events: NeighborEvent[] = []): Speaker {
-  const onEvent = (event: NeighborEvent): void => void events.push(event);
-  const made = new Speaker({ bgp, clock, prng: prng(2), log: silentLog, onEvent });
-  cleanups.push(() => made.stop());
-  return made;
-}
+const bench = new Bench();
+afterEach(() => bench.end());
 
 /** Resolves with the first change that matches, from now on. */
 function change(
@@ -51,16 +23,10 @@ function change(
   });
 }
 
-const table = (from: Collector): string[] =>
-  from
-    .routes()
-    .map(({ prefix, from: { as } }) => `${prefix} AS${as}`)
-    .sort();
-
 describe('speaker and collector', { timeout: 60_000 }, () => {
   test('routes of both families arrive with their attributes, and leave', async () => {
-    const router = await collector();
-    const site = speaker(bgpSite([neighbor(router.address)]));
+    const router = await bench.collector();
+    const site = bench.speaker(bgpSite([neighbor(router.address)]));
     const arrived = change(router, ({ prefix }) => prefix === '2001:db8:80::/64');
     site.apply([
       plan(['198.18.80.80/32', '2001:db8:80::/64'], { med: 50, communities: ['65000:80'] }),
@@ -92,7 +58,7 @@ describe('speaker and collector', { timeout: 60_000 }, () => {
     const gone = change(router, ({ kind, prefix }) => kind === 'withdraw' && prefix!.includes(':'));
     site.apply([plan(['198.18.80.80/32', '2001:db8:80::/64'], { announce: false })]);
     await gone;
-    assert.deepEqual(table(router), []);
+    assert.deepEqual(tableOf(router), []);
     const [status] = site.neighbors();
     assert.equal(status?.state, 'Established');
     assert.equal(status?.hold_time_ms, 9_000);
@@ -102,11 +68,11 @@ describe('speaker and collector', { timeout: 60_000 }, () => {
   });
 
   test('a collector takes many sessions from one address and drops what each had', async () => {
-    const router = await collector();
+    const router = await bench.collector();
     const sites: Speaker[] = [];
     for (const number of [1, 2, 3]) {
       const as = 65000 + number;
-      const made = speaker(
+      const made = bench.speaker(
         bgpSite([neighbor(router.address)], { as, router_id: `10.0.0.${number}` }),
       );
       const arrived = change(router, ({ kind, peer }) => kind === 'announce' && peer.as === as);
@@ -115,7 +81,7 @@ describe('speaker and collector', { timeout: 60_000 }, () => {
       await arrived;
       sites.push(made);
     }
-    assert.deepEqual(table(router), [
+    assert.deepEqual(tableOf(router), [
       '198.18.80.80/32 AS65001',
       '198.18.80.80/32 AS65002',
       '198.18.80.80/32 AS65003',
@@ -124,13 +90,13 @@ describe('speaker and collector', { timeout: 60_000 }, () => {
     router.onChange(({ kind, prefix, peer }) => seen.push(`${kind} ${prefix ?? ''} ${peer.name}`));
     await sites[1]!.stop('replacing a fan');
     assert.deepEqual(seen, ['withdraw 198.18.80.80/32 AS65002', 'down  AS65002']);
-    assert.deepEqual(table(router), ['198.18.80.80/32 AS65001', '198.18.80.80/32 AS65003']);
+    assert.deepEqual(tableOf(router), ['198.18.80.80/32 AS65001', '198.18.80.80/32 AS65003']);
   });
 
   test('within one AS the path is empty and the AS numbers may need four octets', async () => {
-    const router = await collector({ as: 4_200_000_000 });
+    const router = await bench.collector({ as: 4_200_000_000 });
     const to = neighbor(router.address, { as: 4_200_000_000 });
-    const site = speaker(bgpSite([to], { as: 4_200_000_000 }));
+    const site = bench.speaker(bgpSite([to], { as: 4_200_000_000 }));
     const arrived = change(router, ({ kind }) => kind === 'announce');
     site.apply([plan(['198.18.80.80/32'])]);
     await site.start();
@@ -141,19 +107,19 @@ describe('speaker and collector', { timeout: 60_000 }, () => {
 
   test('a passive speaker is reached by its neighbour; a stranger is turned away', async () => {
     const listening = { address: '127.0.0.1', port: 0 };
-    const waits = speaker(
+    const waits = bench.speaker(
       bgpSite([neighbor(listening, { name: 'dialler', as: 65002, passive: true })], {
         listen: [listening],
       }),
     );
     await waits.start();
     const events: NeighborEvent[] = [];
-    const dials = speaker(
-      bgpSite([neighbor(waits.listening!, { as: 65001 })], { as: 65002, router_id: '10.0.0.2' }),
-      events,
+    const dials = bench.speaker(
+      bgpSite([neighbor(waits.listening[0]!, { as: 65001 })], { as: 65002, router_id: '10.0.0.2' }),
+      { events },
     );
-    const stranger = speaker(
-      bgpSite([neighbor(waits.listening!, { as: 65001, source: '127.0.0.77' })], { as: 65003 }),
+    const stranger = bench.speaker(
+      bgpSite([neighbor(waits.listening[0]!, { as: 65001, source: '127.0.0.77' })], { as: 65003 }),
     );
     await stranger.start();
     await dials.start();
@@ -165,12 +131,12 @@ describe('speaker and collector', { timeout: 60_000 }, () => {
   test('two speakers that dial each other end with one session', async () => {
     const a = await freePort();
     const b = await freePort();
-    const one = speaker(
+    const one = bench.speaker(
       bgpSite([neighbor({ address: '127.0.0.32', port: b }, { as: 65002, source: '127.0.0.31' })], {
         listen: [{ address: '127.0.0.31', port: a }],
       }),
     );
-    const two = speaker(
+    const two = bench.speaker(
       bgpSite([neighbor({ address: '127.0.0.31', port: a }, { as: 65001, source: '127.0.0.32' })], {
         as: 65002,
         router_id: '10.0.0.2',
@@ -185,9 +151,9 @@ describe('speaker and collector', { timeout: 60_000 }, () => {
   });
 
   test('a wrong AS is refused with 2/2, and both sides can say so', async () => {
-    const router = await collector({ as: 64999 });
+    const router = await bench.collector({ as: 64999 });
     const events: NeighborEvent[] = [];
-    const site = speaker(bgpSite([neighbor(router.address)]), events);
+    const site = bench.speaker(bgpSite([neighbor(router.address)]), { events });
     await site.start();
     await until(() => events.length > 0);
     assert.match(events[0]!.text, /bad peer AS \(2\/2\): AS 64999, expected 65000/);
@@ -195,14 +161,18 @@ describe('speaker and collector', { timeout: 60_000 }, () => {
   });
 
   test('reload touches only the neighbours that changed', async () => {
-    const [kept, changed, added] = [await collector(), await collector(), await collector()];
+    const [kept, changed, added] = [
+      await bench.collector(),
+      await bench.collector(),
+      await bench.collector(),
+    ];
     const first = neighbor(kept.address, { name: 'kept' });
     const second = neighbor(changed.address, { name: 'changed' });
     const events: NeighborEvent[] = [];
-    const site = speaker(bgpSite([first, second]), events);
+    const site = bench.speaker(bgpSite([first, second]), { events });
     site.apply([plan(['198.18.80.80/32'], {}, ['kept', 'changed', 'added'])]);
     await site.start();
-    await until(() => table(kept).length === 1 && table(changed).length === 1);
+    await until(() => tableOf(kept).length === 1 && tableOf(changed).length === 1);
     events.length = 0;
     await site.reload(
       bgpSite([
@@ -211,12 +181,12 @@ describe('speaker and collector', { timeout: 60_000 }, () => {
         neighbor(added.address, { name: 'added' }),
       ]),
     );
-    await until(() => table(added).length === 1 && table(changed).length === 1);
+    await until(() => tableOf(added).length === 1 && tableOf(changed).length === 1);
     assert.ok(events.every(({ neighbor: name }) => name !== 'kept'));
     assert.ok(events.some(({ neighbor: name, text }) => name === 'changed' && /6\/6/.test(text)));
     events.length = 0;
     await site.reload(bgpSite([first]));
-    assert.deepEqual(table(changed), []);
+    assert.deepEqual(tableOf(changed), []);
     assert.deepEqual(
       site.neighbors().map(({ name }) => name),
       ['kept'],
@@ -224,8 +194,8 @@ describe('speaker and collector', { timeout: 60_000 }, () => {
   });
 
   test('garbage is answered with 1/1 and the end of the connection; others do not notice', async () => {
-    const router = await collector();
-    const site = speaker(bgpSite([neighbor(router.address)]));
+    const router = await bench.collector();
+    const site = bench.speaker(bgpSite([neighbor(router.address)]));
     await site.start();
     await until(() => site.neighbors()[0]?.state === 'Established');
     const socket = connect(router.address.port, '127.0.0.1');
@@ -239,32 +209,34 @@ describe('speaker and collector', { timeout: 60_000 }, () => {
   });
 
   test('a collector that dies and returns is found again, with all routes', async () => {
-    const first = await collector();
-    const site = speaker(bgpSite([neighbor(first.address)]));
+    const first = await bench.collector();
+    const site = bench.speaker(bgpSite([neighbor(first.address)]));
     site.apply([plan(['198.18.80.80/32'])]);
     await site.start();
-    await until(() => table(first).length === 1);
+    await until(() => tableOf(first).length === 1);
     await first.stop();
     await until(() => site.neighbors()[0]?.last_error_in?.subcode === 2);
     assert.equal(site.neighbors()[0]?.routes_out, 0);
-    const second = await collector({ port: first.address.port });
-    await until(() => table(second).length === 1);
+    const second = await bench.collector({ port: first.address.port });
+    await until(() => tableOf(second).length === 1);
     assert.equal(site.neighbors()[0]?.sessions, 2);
   });
 
   test('an IPv6 route without a next hop is reported, not silently left out', async () => {
-    const router = await collector();
-    const site = speaker(bgpSite([neighbor(router.address)], { next_hop: null, next_hop6: null }));
+    const router = await bench.collector();
+    const site = bench.speaker(
+      bgpSite([neighbor(router.address)], { next_hop: null, next_hop6: null }),
+    );
     site.apply([plan(['198.18.80.80/32', '2001:db8:80::/64'])]);
     await site.start();
-    await until(() => table(router).length === 1);
+    await until(() => tableOf(router).length === 1);
     assert.equal(site.neighbors()[0]?.routes_unsendable, 1);
     assert.equal(router.routes()[0]?.next_hop, '127.0.0.1'); // our own address in the session
   });
 
   test('a speaker that cannot listen says which address and why', async () => {
-    const router = await collector();
-    const site = speaker(bgpSite([], { listen: [router.address] }));
+    const router = await bench.collector();
+    const site = bench.speaker(bgpSite([], { listen: [router.address] }));
     await assert.rejects(site.start(), /BGP 127\.0\.0\.1:\d+: in use by another program/);
   });
 
@@ -273,8 +245,8 @@ describe('speaker and collector', { timeout: 60_000 }, () => {
     const peer = await rawPeer((socket) => {
       router = socket.pause();
     });
-    cleanups.push(() => peer.close());
-    const site = speaker(bgpSite([neighbor(peer.address)]));
+    bench.onEnd(() => peer.close());
+    const site = bench.speaker(bgpSite([neighbor(peer.address)]));
     await site.start();
     await until(() => site.neighbors()[0]?.state === 'Established');
     const many = Array.from({ length: 4000 }, (_, i) => `10.${i >> 8}.${i & 255}.1/32`);
