@@ -81,6 +81,7 @@ policy:
   report_stale: ${TIMING.report_stale_ms}ms
   hold_down: ${TIMING.hold_down_ms}ms
   drain: 2s
+  routes: {hold_down: 0s, damping: none}
   spill:
     relief: 0.85
     target: ${TIMING.spill_target}

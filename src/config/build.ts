@@ -75,10 +75,11 @@ function buildSite(site: SiteFile, dir: string): Site {
     name: site.site,
     dns: buildDns(site.dns, dir),
     api: { listen: site.api.listen, token_file: pathOrNull(dir, site.api.token_file) },
-    bgp: buildBgp(site.bgp),
+    bgp: buildBgp(site, dir),
     load: buildLoad(site.load, dir),
     capacity: site.capacity ?? 1,
     spill: site.spill ?? null,
+    state_dir: pathOrNull(dir, site.state_dir),
     announces: site.announce,
   };
 }
@@ -200,7 +201,7 @@ function buildPolicy({ policy }: DeploymentFile): PolicyConfig {
     report_stale_ms: policy.report_stale,
     hold_down_ms: policy.hold_down,
     drain_ms: policy.drain,
-    routes: buildRoutePolicy(),
+    routes: buildRoutePolicy(policy.routes),
     spill: {
       ...ratios,
       tick_ms: tick,

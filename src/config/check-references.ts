@@ -1,6 +1,7 @@
 /** References between the files: each must lead to something, and each name be given once. */
 
 import { formatHostPort } from '../net/ip.ts';
+import { neighborsOf, rangesOf } from './bgp-sessions.ts';
 import type { Path } from './document.ts';
 import { nameOfFile } from './files.ts';
 import { PROBLEMS_MAX } from './limits.ts';
@@ -9,6 +10,7 @@ import { type NameKind, type Names, type SourceFiles, serviceName } from './name
 import { suggest } from './nearest.ts';
 import type { YamlFile } from './parse.ts';
 import type { Problem } from './problem.ts';
+import { type BgpFile, USUAL_VALUES } from './schema-bgp.ts';
 import type { DeploymentFile } from './schema-deployment.ts';
 import type { ServicesFile } from './schema-services.ts';
 import type { SiteFile } from './schema-site.ts';
@@ -125,17 +127,26 @@ class Checker {
     if (value.spill) {
       this.once(file, ['spill', 'address'], 'spill', value.spill.address, 'the tunnel end');
     }
-    value.bgp?.neighbors.forEach((neighbor, i) => {
-      const scope = `neighbors ${file.file}`;
-      const path = ['bgp', 'neighbors', i];
-      this.once(file, [...path, 'name'], scope, neighbor.name, 'the neighbour');
-      const place = formatHostPort(neighbor);
-      this.once(file, [...path, 'address'], scope, place, 'the neighbour at');
-    });
     if (value.bgp) {
       // RFC 6286 §2.1: the identifier is unique within an AS.
       const { as, router_id } = value.bgp;
       this.once(file, ['bgp', 'router_id'], `router id AS ${as}`, router_id, 'the router id');
+      this.#sessions(file, value.bgp);
+    }
+  }
+
+  #sessions(file: YamlFile<SiteFile>, bgp: BgpFile): void {
+    const scope = `neighbors ${file.file}`;
+    for (const { own, keys, path } of neighborsOf(bgp)) {
+      this.once(file, [...path, 'name'], scope, own.name, 'the neighbour');
+      const { interface: link, port = USUAL_VALUES.session.port } = keys;
+      const place = formatHostPort({ address: own.address, port });
+      // Link-local addresses repeat themselves on every link (RFC 4291 §2.5.6).
+      const where = link === undefined ? scope : `${scope} ${link}`;
+      this.once(file, [...path, 'address'], where, place, 'the neighbour at');
+    }
+    for (const { own, path } of rangesOf(bgp)) {
+      this.once(file, [...path, 'name'], scope, own.name, 'the neighbour');
     }
   }
 

@@ -1,9 +1,9 @@
-/** Values that are each possible but not together: orders of times and thresholds, BGP, addresses. */
+/** Values that are each possible but not together: orders of times and thresholds, addresses. */
 import { formatHostPort } from '../net/ip.ts';
 import type { Path } from './document.ts';
 import { holds, listensOf } from './listens.ts';
 import type { SourceFiles } from './names.ts';
-import type { YamlFile } from './parse.ts';
+import { mentions, type YamlFile } from './parse.ts';
 import type { Problem } from './problem.ts';
 import type { DeploymentFile } from './schema-deployment.ts';
 import type { ServicesFile } from './schema-services.ts';
@@ -66,57 +66,12 @@ function checkDeployment(file: YamlFile<DeploymentFile>, problems: Problem[]): v
       `one late report would lose the site: write at least ${least}, two report intervals`,
     );
   }
+  const { damping } = value.policy.routes;
+  if (damping !== 'none' && damping.reuse >= damping.suppress) {
+    const message = `reuse must be below suppress (${damping.suppress}), or nothing is held back`;
+    report(['policy', 'routes', 'damping', 'reuse'], message);
+  }
   checkSpill(value.policy, report, (path) => file.source.has(path));
-}
-
-function checkNeighbors(bgp: NonNullable<SiteFile['bgp']>, report: Report): void {
-  bgp.neighbors.forEach((neighbor, i) => {
-    const at: Path = ['bgp', 'neighbors', i];
-    if (neighbor.passive && !bgp.listen) {
-      report(
-        [...at, 'passive'],
-        'a passive neighbour needs an address to connect to: add `listen` to bgp, or dial it',
-      );
-    }
-    const source = neighbor.source;
-    if (source !== undefined && source.includes(':') !== neighbor.address.includes(':')) {
-      const family = neighbor.address.includes(':') ? 'IPv6' : 'IPv4';
-      report([...at, 'source'], `the neighbour is ${family}, the source is not: write one that is`);
-    }
-  });
-}
-
-/** True if the file has the key, even with a mistake in it, which is then a problem of its own. */
-function mentions(file: YamlFile<unknown>, ...path: readonly string[]): boolean {
-  let at = file.raw;
-  for (const key of path) {
-    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, key)) return false;
-    at = (at as Record<string, unknown>)[key];
-  }
-  return true;
-}
-
-/** Each announced VIP needs a speaker, and a next hop of each of its address families. */
-function checkAnnounce(
-  file: YamlFile<SiteFile>,
-  site: SiteFile,
-  vips: readonly DeploymentFile['vips'][number][],
-  report: Report,
-): void {
-  const { bgp } = site;
-  if (site.announce.length > 0 && !mentions(file, 'bgp')) {
-    report(['announce'], 'the site announces VIPs but has no `bgp`: add it, or announce none');
-  }
-  if (!bgp) return;
-  site.announce.forEach((name, i) => {
-    const prefixes = vips.find((vip) => vip.name === name)?.prefixes ?? [];
-    for (const key of ['next_hop', 'next_hop6'] as const) {
-      const prefix = prefixes.find((each) => each.includes(':') === (key === 'next_hop6'));
-      if (prefix === undefined || mentions(file, 'bgp', key)) continue;
-      const message = `the VIP "${name}" has the prefix ${prefix}: add \`${key}\` to bgp`;
-      report(['announce', i], message);
-    }
-  });
 }
 
 /** A wildcard address beside one that it holds: which of the two a client reaches would be luck. */
@@ -131,11 +86,7 @@ function checkListens(file: YamlFile<SiteFile>, site: SiteFile, report: Report):
   }
 }
 
-function checkSite(
-  file: YamlFile<SiteFile>,
-  vips: readonly DeploymentFile['vips'][number][],
-  problems: Problem[],
-): void {
+function checkSite(file: YamlFile<SiteFile>, problems: Problem[]): void {
   const value = file.value;
   if (!value) return;
   const report = reporter(file, problems);
@@ -148,8 +99,9 @@ function checkSite(
     const message = `the load balancer "${each.name}" has no address: add address or address6`;
     report(['load_balancers', i], message);
   });
-  if (value.bgp) checkNeighbors(value.bgp, report);
-  checkAnnounce(file, value, vips, report);
+  if (value.announce.length > 0 && !mentions(file, 'bgp')) {
+    report(['announce'], 'the site announces VIPs but has no `bgp`: add it, or announce none');
+  }
   checkListens(file, value, report);
   const { load, spill } = value;
   if (spill?.driver === 'kernel' && spill.address.includes(':')) {
@@ -200,8 +152,7 @@ function checkServices(file: YamlFile<ServicesFile>, problems: Problem[]): void 
 export function checkValues(files: SourceFiles): Problem[] {
   const problems: Problem[] = [];
   if (files.deployment) checkDeployment(files.deployment, problems);
-  const vips = files.deployment?.value?.vips ?? [];
-  for (const file of files.sites) checkSite(file, vips, problems);
+  for (const file of files.sites) checkSite(file, problems);
   checkTunnelPorts(files.sites, problems);
   for (const file of files.services) checkServices(file, problems);
   return problems;

@@ -9,6 +9,8 @@ import { siteSchema } from './schema-site.ts';
 
 export interface JsonSchema {
   readonly description?: string;
+  /** Where the reference has the key, if not here. */
+  readonly $comment?: string;
   readonly default?: unknown;
   readonly type?: string;
   readonly format?: string;
@@ -25,7 +27,16 @@ export interface JsonSchema {
 }
 
 function convert(schema: z.ZodType, title: string): JsonSchema {
-  return z.toJSONSchema(schema.meta({ title }), { io: 'input', target: 'draft-7' }) as JsonSchema;
+  return z.toJSONSchema(schema.meta({ title }), {
+    io: 'input',
+    target: 'draft-7',
+    // A default that is filled in later (of a BGP neighbour, after its group) is one all the same.
+    override: ({ jsonSchema }) => {
+      if (!('usual' in jsonSchema)) return;
+      jsonSchema.default = jsonSchema.usual as typeof jsonSchema.default;
+      delete jsonSchema.usual;
+    },
+  }) as JsonSchema;
 }
 
 export interface ConfigSchemas {

@@ -17,9 +17,16 @@ export const LOAD_BALANCERS_PER_SITE_MAX = 1024;
 export const CHECKS_MAX = 1024;
 export const REGIONS_MAX = 255;
 export const REGION_PREFIXES_MAX = 100_000;
-export const VIPS_MAX = 256;
+export const VIPS_MAX = 1024;
 export const LISTENS_MAX = 64;
-export const NEIGHBORS_MAX = 64;
+export const NEIGHBORS_MAX = 256;
+export const GROUPS_MAX = 256;
+/** Ranges of dynamic neighbours at a site, and sessions of one of them. */
+export const RANGES_MAX = 64;
+export const RANGE_SESSIONS_MAX = 1024;
+/** Communities in one list; and how often one rule puts our AS before the path. */
+export const COMMUNITIES_MAX = 64;
+export const PREPEND_MAX = 16;
 export const TSIG_KEYS_MAX = 256;
 /** Secondaries that are told of a zone's changes, and rows of who may copy it. */
 export const SECONDARIES_MAX = 64;

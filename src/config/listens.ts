@@ -19,8 +19,16 @@ export function listensOf({ dns, api, bgp }: SiteFile): Listen[] {
     ...list(['dns', 'tls', 'listen'], dns.tls?.listen ?? []),
     ...list(['dns', 'tls', 'https_listen'], dns.tls?.https_listen ?? []),
     { path: ['api', 'listen'], listen: api.listen },
-    ...(bgp?.listen ? [{ path: ['bgp', 'listen'], listen: bgp.listen }] : []),
+    ...bgpListens(bgp?.listen),
   ];
+}
+
+/** One address may be written without a list. */
+function bgpListens(listen: NonNullable<SiteFile['bgp']>['listen']): Listen[] {
+  const path = ['bgp', 'listen'];
+  if (!listen) return [];
+  if ('address' in listen) return [{ path, listen }];
+  return listen.map((each, i) => ({ path: [...path, i], listen: each }));
 }
 
 /** True if `a` is the wildcard address that also takes what is sent to `b`. */

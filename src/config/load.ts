@@ -6,7 +6,9 @@ import { resolve } from 'node:path';
 import type { z } from 'zod';
 import { err, ok, type Result } from '../base/result.ts';
 import type { Config, Zone } from '../model/config.ts';
+import { keyFilesOf } from './bgp-sessions.ts';
 import { buildConfig } from './build.ts';
+import { checkBgp } from './check-bgp.ts';
 import { checkPools } from './check-pools.ts';
 import { checkReferences } from './check-references.ts';
 import { checkValues } from './check-values.ts';
@@ -39,6 +41,11 @@ export interface LoadOptions {
    * when a change is checked in CI. True by default.
    */
   readonly machineFiles?: boolean;
+  /**
+   * The directory that the files are meant for, to which paths in them are relative; by default the
+   * one that they are in.
+   */
+  readonly home?: string;
   /** Zones read before: those that have not changed are taken from it. None by default. */
   readonly zones?: ZoneCache;
 }
@@ -48,6 +55,7 @@ class Loader {
   readonly #unread: string[];
   readonly #dir: string;
 
+  /** `dir`: what paths in the files are relative to. */
   constructor(dir: string, unread: readonly string[]) {
     this.#dir = dir;
     this.#unread = [...unread];
@@ -101,6 +109,8 @@ class Loader {
       await look(file, ['dns', 'tls', 'certificate'], tls?.certificate);
       await look(file, ['dns', 'tls', 'key'], tls?.key);
       await look(file, ['dns', 'cookies', 'secret_file'], cookies?.secret_file);
+      if (!file.value?.bgp) continue;
+      for (const { path, name } of keyFilesOf(file.value.bgp)) await look(file, path, name);
     }
   }
 
@@ -126,12 +136,12 @@ export async function loadConfig(
 ): Promise<Result<Config, Problem[]>> {
   const dir = resolve(directory);
   const read = await readDeployment(dir);
-  const loader = new Loader(dir, read.texts.unread);
+  const loader = new Loader(resolve(options.home ?? dir), read.texts.unread);
   loader.problems.push(...read.problems);
   const files = loader.parse(read.texts);
   const names = collectNames(files);
   loader.problems.push(...checkReferences(files, names), ...checkValues(files));
-  loader.problems.push(...checkPools(files));
+  loader.problems.push(...checkPools(files), ...checkBgp(files, names));
   const cache = options.zones ?? new ZoneCache();
   const zones = await readZones(dir, read.texts.zones, names.of('service'), cache);
   loader.problems.push(...zones.problems, ...checkZones(files, read.texts.zones, zones));

@@ -21,6 +21,16 @@ export interface YamlFile<Value> {
   readonly value: Value | null;
 }
 
+/** True if the file has the key, even with a mistake in it, which is then a problem of its own. */
+export function mentions(file: YamlFile<unknown>, ...path: readonly string[]): boolean {
+  let at = file.raw;
+  for (const key of path) {
+    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, key)) return false;
+    at = (at as Record<string, unknown>)[key];
+  }
+  return true;
+}
+
 const KINDS: Readonly<Record<string, string>> = {
   object: 'a mapping of keys and values',
   record: 'a mapping of keys and values',

@@ -8,7 +8,7 @@ function typeOf(schema: JsonSchema): string {
   const words = alternatives(schema).map((branch): string => {
     if (branch.const !== undefined) return `\`${String(branch.const)}\``;
     if (branch.enum) return branch.enum.map((word) => `\`${String(word)}\``).join(', ');
-    if (branch.format) return branch.format.replace(/^an? /, '');
+    if (branch.format) return branch.format.replace(/^(an?|the) /, '');
     if (branch.type === 'array') return `list of ${typeOf(branch.items ?? {})}`;
     if (branch.type === 'object') return 'mapping';
     const kind = branch.type === 'integer' ? 'whole number' : (branch.type ?? 'value');
@@ -22,7 +22,15 @@ function defaultOf(schema: JsonSchema, required: boolean): string {
   if (required) return 'required';
   const value = schema.default;
   if (value === undefined || isEmpty(value)) return '–';
-  return `\`${Array.isArray(value) ? `[${value.join(', ')}]` : String(value)}\``;
+  return `\`${flow(value)}\``;
+}
+
+/** As a file would have it in one line. */
+function flow(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(flow).join(', ')}]`;
+  if (typeof value !== 'object' || value === null) return String(value);
+  const pairs = Object.entries(value).map(([key, inner]) => `${key}: ${flow(inner)}`);
+  return `{${pairs.join(', ')}}`;
 }
 
 function isEmpty(value: unknown): boolean {
@@ -38,6 +46,7 @@ export function referenceRows(schema: JsonSchema, prefix = ''): string[] {
   const kinds = alternatives(schema);
   for (const branch of kinds) {
     for (const [key, value] of Object.entries(branch.properties ?? {})) {
+      if (value.$comment) continue; // the same key is described at another place
       const path = `${prefix}${key}`;
       const required = branch.required?.includes(key) ?? false;
       const meaning = value.description ?? '';

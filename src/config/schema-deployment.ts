@@ -5,12 +5,14 @@
 import { z } from 'zod';
 import {
   CHECKS_MAX,
+  COMMUNITIES_MAX,
   REGION_PREFIXES_MAX,
   REGIONS_MAX,
   SITES_MAX,
   TSIG_KEYS_MAX,
   VIPS_MAX,
 } from './limits.ts';
+import { routePolicy } from './schema-routes.ts';
 import {
   clientPrefix,
   community,
@@ -127,9 +129,9 @@ const vip = z.strictObject({
     .describe('Full names of services. A site announces while each has a usable endpoint there.'),
   communities: z
     .array(community())
-    .max(64)
+    .max(COMMUNITIES_MAX)
     .default([])
-    .describe('RFC 1997 communities put on the routes.'),
+    .describe('Communities put on the routes: standard, extended, large, or a well-known name.'),
   med: integer(0, 4_294_967_295)
     .optional()
     .describe('MULTI_EXIT_DISC of the routes; without it the attribute is left out.'),
@@ -183,6 +185,7 @@ const policy = z.strictObject({
   drain: duration(0, 3_600_000)
     .prefault('30s')
     .describe('Time from the start of a drain to the withdrawal of the routes of the site.'),
+  routes: routePolicy.prefault({}).describe('How routes follow the fitness of their site.'),
   spill: spillPolicy.prefault({}).describe('When load moves between sites, and how fast.'),
 });
 

@@ -3,12 +3,12 @@
  * (docs/configuration.md).
  */
 import { z } from 'zod';
-import { LISTENS_MAX, LOAD_BALANCERS_PER_SITE_MAX, NEIGHBORS_MAX, VIPS_MAX } from './limits.ts';
+import { LISTENS_MAX, LOAD_BALANCERS_PER_SITE_MAX, VIPS_MAX } from './limits.ts';
+import { bgpSchema } from './schema-bgp.ts';
 import {
   address,
   address4,
   address6,
-  asNumber,
   duration,
   fieldPath,
   filePath,
@@ -17,7 +17,6 @@ import {
   label,
   listenAddress,
   port,
-  routerId,
   textString,
   uriPath,
 } from './values.ts';
@@ -106,45 +105,6 @@ const loadBalancer = z.strictObject({
   address6: address6().optional().describe('Its IPv6 address, answered in AAAA records.'),
 });
 
-/** RFC 4271 §4.2: the hold time is 0, or at least 3 whole seconds, in 16 bits. */
-const holdTime = () =>
-  duration(0, 65_535_000).refine((ms) => ms === 0 || (ms >= 3000 && ms % 1000 === 0), {
-    error: 'not a hold time (RFC 4271 §4.2): write 0s, or whole seconds from 3s up',
-  });
-
-const neighbor = z.strictObject({
-  name: label().describe('Name of the neighbour, unique at the site.'),
-  address: address().describe('Address of the neighbour.'),
-  port: port().default(179).describe('TCP port that is dialled.'),
-  as: asNumber().describe('AS number of the neighbour.'),
-  passive: z
-    .boolean()
-    .default(false)
-    .describe('Wait for the neighbour to connect instead of dialling; needs `bgp.listen`.'),
-  source: address().optional().describe('Address to dial from; without it the system chooses.'),
-  hold_time: holdTime()
-    .prefault('9s')
-    .describe('Proposed hold time: 0s (no keepalives) or whole seconds from 3s up.'),
-  connect_retry: duration(100, 600_000)
-    .prefault('5s')
-    .describe('Time between two attempts to connect, before backoff.'),
-});
-
-const bgp = z.strictObject({
-  as: asNumber().describe('AS number of the site.'),
-  router_id: routerId().describe('BGP identifier (RFC 6286), unique within the AS.'),
-  listen: listenAddress()
-    .optional()
-    .describe('Where passive neighbours connect; without it the site only dials.'),
-  next_hop: address4().optional().describe('Next hop of the IPv4 routes.'),
-  next_hop6: address6().optional().describe('Next hop of the IPv6 routes.'),
-  neighbors: z
-    .array(neighbor)
-    .min(1)
-    .max(NEIGHBORS_MAX)
-    .describe('Routers that are told the routes.'),
-});
-
 const reading = {
   interval: duration(50, 600_000).prefault('1s').describe('Time between two readings.'),
   smoothing: duration(0, 600_000)
@@ -193,7 +153,6 @@ export const siteSchema = z.strictObject({
     .max(LOAD_BALANCERS_PER_SITE_MAX)
     .default([])
     .describe('Load balancers of the site, for the pools of services.'),
-  bgp: bgp.optional().describe('The BGP speaker; without it the site announces nothing.'),
   announce: z.array(label()).max(VIPS_MAX).default([]).describe('VIPs that the site announces.'),
   capacity: z
     .number()
@@ -204,6 +163,10 @@ export const siteSchema = z.strictObject({
     .optional()
     .describe('How the load of the site is read; needs `capacity`. Without it: no spilling.'),
   spill: spill.optional().describe('How flows are handed to other sites; without it: never.'),
+  state_dir: filePath()
+    .optional()
+    .describe('Directory where the agent keeps what must outlive it, such as a drain.'),
+  bgp: bgpSchema.optional().describe('The BGP speaker; without it the site announces nothing.'),
 });
 
 export type SiteFile = z.output<typeof siteSchema>;

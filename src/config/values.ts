@@ -4,6 +4,7 @@
  * name under which docs/configuration.md and the JSON Schema know it (`format`).
  */
 import { z } from 'zod';
+import { communityText, parseCommunity } from '../bgp/wire/community.ts';
 import { parseName } from '../dns/wire/name.ts';
 import { canonicalAddress, formatPrefix, parseHostPort, parsePrefix } from '../net/ip.ts';
 
@@ -183,12 +184,39 @@ export const routerId = () =>
     text.includes(':') || text === '0.0.0.0' ? null : canonicalAddress(text),
   );
 
-/** RFC 1997: the AS and a value of two octets each. */
+/** Of any kind (RFC 1997, RFC 4360, RFC 8092), in its canonical text. */
 export const community = () =>
-  notation('a community', 'one like 65000:80, each part 0–65535', (text) => {
-    const match = /^(0|[1-9][0-9]{0,4}):(0|[1-9][0-9]{0,4})$/.exec(text);
-    return match && Number(match[1]) <= 65_535 && Number(match[2]) <= 65_535 ? text : null;
+  notation(
+    'a community',
+    'one like 65000:80, 65000:1:2 or target:65000:1, or a name such as no-export',
+    (text) => {
+      const parsed = parseCommunity(text);
+      return parsed.ok ? communityText(parsed.value) : null;
+    },
+  );
+
+/** What Linux takes as the name of an interface. */
+export const interfaceName = () =>
+  notation('the name of an interface', 'one like eth0, 15 characters at most', (text) =>
+    /^(?!\.{1,2}$)[^\s/:]{1,15}$/.test(text) ? text : null,
+  );
+
+const SIZES: Readonly<Record<string, number>> = { kB: 1e3, MB: 1e6, GB: 1e9 };
+
+function formatSize(bytes: number): string {
+  const [unit, size] = Object.entries(SIZES).findLast(([, each]) => bytes >= each) ?? ['kB', 1e3];
+  return `${bytes / size}${unit}`;
+}
+
+/** A number of bytes within [min, max], in decimal units. */
+export function byteSize(min: number, max: number) {
+  const range = `from ${formatSize(min)} to ${formatSize(max)}`;
+  return notation('a size', `a whole number and its unit, such as "64MB", ${range}`, (text) => {
+    const match = /^([0-9]{1,9})(kB|MB|GB)$/.exec(text);
+    const bytes = match ? Number(match[1]) * SIZES[match[2]!]! : Number.NaN;
+    return bytes >= min && bytes <= max ? bytes : null;
   });
+}
 
 export const spillPort = () =>
   notation('a protocol and port', 'one like tcp/443 or udp/53', (text) => {

@@ -139,7 +139,10 @@ export interface RouteChanges {
   readonly next_hop6: string | null;
 }
 
-/** What a neighbour is told. A route is changed by its fitness, then here, then per VIP. */
+/**
+ * What a neighbour is told. A route is changed here, then per VIP, and last by its fitness: what was
+ * preferred for good days must not undo a drain.
+ */
 export interface AnnouncePolicy {
   /** VIPs that it is told at all; null: all. */
   readonly vips: readonly string[] | null;
@@ -158,7 +161,7 @@ export type Condition =
   | { readonly kind: 'all' | 'any'; readonly of: readonly Condition[] }
   | { readonly kind: 'at-least'; readonly count: number; readonly of: readonly Condition[] }
   | { readonly kind: 'not'; readonly of: Condition }
-  /** The service has an eligible endpoint at this site. */
+  /** The service has a healthy endpoint at this site; a drain of the site changes nothing of it. */
   | { readonly kind: 'service'; readonly service: string }
   /** This site is in one of these states (SiteVerdict.state, or its fitness for the VIP). */
   | { readonly kind: 'site'; readonly states: readonly string[] };
@@ -172,16 +175,28 @@ export interface FitnessRule {
 /** How routes follow the fitness of a site, one policy for the deployment. */
 export interface RoutePolicy {
   readonly fitness: Readonly<Record<Fitness, FitnessRule>>;
-  /** A drained site withdraws as soon as its load is at most this ratio to capacity; null: never early. */
+  /**
+   * A drained site withdraws as soon as its load is at most this ratio to capacity, but not before
+   * `settle_ms` of the drain have passed; null: never early.
+   */
   readonly drain_load: number | null;
-  /** From withdrawal to taking the VIP off its interface, and from putting it there to announcing. */
+  /**
+   * What routers are given to act on a change: from withdrawal to taking the VIP off its interface, and
+   * from putting it there to announcing.
+   */
   readonly settle_ms: number;
-  /** How long a VIP that was withdrawn for a failure must be fit before it is announced again. */
+  /**
+   * How long a VIP that was withdrawn for a failure must be fit before it is announced again; up to a
+   * quarter longer, as the site's name has it, so that sites do not return all at once.
+   */
   readonly hold_down_ms: number;
   readonly damping: RouteDamping | null;
 }
 
-/** Penalties for VIPs that come and go, as RFC 2439 has them for routes. */
+/**
+ * Penalties for VIPs that come and go, as RFC 2439 has them for routes. Both times are up to a quarter
+ * longer, as the site's name has it.
+ */
 export interface RouteDamping {
   /** Added at each withdrawal for a failure. */
   readonly penalty: number;

@@ -35,6 +35,11 @@ export interface Site {
   /** The load that the operator wants at most in normal life, in the meter's unit; > 0. */
   readonly capacity: number;
   readonly spill: SpillSite | null;
+  /**
+   * Absolute path of the directory where the site's agent keeps what must outlive it: a drain, and what
+   * is remembered of its routes; null: nothing outlives it.
+   */
+  readonly state_dir: string | null;
   /** Names of the VIPs that this site announces. */
   readonly announces: readonly string[];
 }

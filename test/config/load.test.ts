@@ -214,7 +214,7 @@ const MISTAKES: readonly [string, (d: TempDeployment) => Promise<unknown>, RegEx
   [
     'an IPv6 VIP without an IPv6 next hop',
     (d) => d.edit('sites/sin.yaml', '  next_hop6: 2001:db8:3::1\n', ''),
-    /^sites\/sin\.yaml:\d+:12: the VIP "web" has the prefix 2001:db8:80::80\/128: add `next_hop6`/,
+    /^sites\/sin\.yaml:\d+:12: 2001:db8:80::80\/128 of "web" has no IPv6 next hop for "collector": add `next_hop6`/,
   ],
   [
     'a service that no zone has',

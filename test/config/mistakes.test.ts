@@ -79,13 +79,13 @@ describe('values', () => {
     );
   });
 
-  test('a router id is a dotted quad, a community two numbers of 16 bits, each once', async () => {
+  test('a router id is a dotted quad, a community is of a known kind, each once', async () => {
     await demo.edit('sites/fra.yaml', 'router_id: 10.0.0.1', 'router_id: 167772161');
-    await demo.edit('deployment.yaml', '[65000:80]', '[65000:80, 65000:80, 65536:1, 1:2:3]');
+    await demo.edit('deployment.yaml', '[65000:80]', '[65000:80, 65000:80, 65536:1, no-exprot]');
     await assertProblems(
       /^deployment\.yaml:37:29: the community "65000:80" is already in line 37/,
       /^deployment\.yaml:37:39: "65536:1" is not a community: write one like 65000:80/,
-      /^deployment\.yaml:37:48: "1:2:3" is not a community/,
+      /^deployment\.yaml:37:48: "no-exprot" is not a community: write .* a name such as no-export/,
       /^sites\/fra\.yaml:21:14: 167772161 is not a router id: write four octets like 10\.0\.0\.1/,
     );
   });

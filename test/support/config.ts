@@ -45,6 +45,7 @@ function site(name: string, index: number): Site {
     load: null,
     capacity: 200,
     spill: { address: `10.9.0.${index + 1}`, driver: 'none', path_mtu: 1500, vxlan_port: 4789 },
+    state_dir: null,
     announces: ['web'],
   };
 }
