@@ -134,8 +134,8 @@ export class Actors {
     return this.#speaker?.neighbors() ?? [];
   }
 
-  /** False while no neighbour hears our routes: whatever the plan says, they are nowhere then. */
-  hasSession(): boolean {
+  /** False while no neighbour can hear the VIP's route: whatever the plan says, it is nowhere then. */
+  hears(_vip: string): boolean {
     return this.#speaker?.neighbors().some(({ state }) => state === 'Established') ?? true;
   }
 

@@ -264,7 +264,7 @@ export class Agent {
     this.#plan = plan;
     this.#world = world;
     this.#actors.apply(plan);
-    this.#reporter.decided(plan, this.#actors.hasSession(), now);
+    this.#reporter.decided(plan, (vip) => this.#actors.hears(vip), now);
     if (publish && this.#inOffice) this.#store.publish(this.#reporter.next(sights, now));
     this.#armWake(plan.wake_ms);
     this.#tell(before, plan);

@@ -7,13 +7,15 @@ import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { type DemandState, measureDemand } from '../decide/demand.ts';
 import type { SpillPolicy } from '../model/config.ts';
-import type { Plan } from '../model/plan.ts';
+import type { DecisionMemory, Plan } from '../model/plan.ts';
 import {
   type DrainSight,
   type EndpointSight,
   IDLE_STANCE,
   type LoadSight,
+  NOT_OVERLOADED,
   type Report,
+  type RouteMemory,
   type RouteSight,
   type SpillStance,
 } from '../model/report.ts';
@@ -41,16 +43,18 @@ export class Reporter {
   #drain: Drain | null = null;
   #load: LoadSight | null = null;
   #demand: DemandState | null = null;
-  #routes: Record<string, RouteSight> = {};
+  #memory: DecisionMemory = { routes: {}, overload: NOT_OVERLOADED };
+  /** The VIPs whose routes a neighbour hears. */
+  #heard: ReadonlySet<string> = new Set();
   #stance: SpillStance = IDLE_STANCE;
-  #stanceAt: number;
+  #decidedAt: number;
 
   constructor({ site, store, clock, log }: ReporterOptions) {
     this.#site = site;
     const incarnation = Math.floor(clock.wall());
     this.#numbering = new Numbering({ site, incarnation, store, log });
     this.#numbers = { incarnation, sequence: 0 };
-    this.#stanceAt = clock.now();
+    this.#decidedAt = clock.now();
   }
 
   close(): void {
@@ -86,14 +90,38 @@ export class Reporter {
     [this.#demand, this.#load] = measureDemand(this.#demand, sample, now, timing);
   }
 
-  /** `hasSession`: a BGP neighbour hears the plan's routes, so that others may rely on them. */
-  decided(plan: Plan, hasSession: boolean, now: number): void {
+  /** `isHeard`: whether a BGP neighbour hears the plan's route, so that others may rely on it. */
+  decided(plan: Plan, isHeard: (vip: string) => boolean, now: number): void {
     this.#stance = plan.spill.stance;
-    this.#stanceAt = now;
-    this.#routes = {};
-    for (const route of plan.routes) {
-      this.#routes[route.vip] = route.announce && hasSession ? 'announced' : 'withdrawn';
+    this.#memory = plan.memory;
+    this.#decidedAt = now;
+    const announced = plan.routes.filter(({ announce }) => announce);
+    this.#heard = new Set(announced.map(({ vip }) => vip).filter(isHeard));
+  }
+
+  /** Goes on from what another process remembered, in place of what was decided here so far. */
+  resume(routes: Readonly<Record<string, RouteMemory>>, now: number): void {
+    this.#memory = { routes, overload: NOT_OVERLOADED };
+    this.#heard = new Set();
+    this.#decidedAt = now;
+  }
+
+  /**
+   * Forgets penalties and hold-downs: of one VIP, or of all. Returns the VIPs that had any; null if
+   * there is no such VIP here.
+   */
+  resetPenalty(vip: string | null): string[] | null {
+    if (vip !== null && this.#memory.routes[vip] === undefined) return null;
+    const reset: string[] = [];
+    const routes = { ...this.#memory.routes };
+    for (const [name, memory] of Object.entries(routes)) {
+      if (vip !== null && name !== vip) continue;
+      if (memory.penalty === 0 && memory.withdrawn_by !== 'failure') continue;
+      routes[name] = { ...memory, penalty: 0, suppressed: false, withdrawn_by: null };
+      reset.push(name);
     }
+    this.#memory = { ...this.#memory, routes };
+    return reset;
   }
 
   drainSight(now: number): DrainSight | null {
@@ -101,16 +129,28 @@ export class Reporter {
     return { for_ms: now - this.#drain.since, by: this.#drain.by, reason: this.#drain.reason };
   }
 
+  /** Of the last decision. */
+  routeSights(now: number): Record<string, RouteSight> {
+    const age_ms = now - this.#decidedAt;
+    const sights: Record<string, RouteSight> = {};
+    for (const [vip, memory] of Object.entries(this.#memory.routes)) {
+      sights[vip] = { ...memory, heard: this.#heard.has(vip), age_ms };
+    }
+    return sights;
+  }
+
   /** The report as it stands now, with the number of the last one that left. */
   report(endpoints: Readonly<Record<string, EndpointSight>>, now: number): Report {
+    const age_ms = now - this.#decidedAt;
     return {
       site: this.#site,
       ...this.#numbers,
       endpoints,
       load: this.#load,
       drain: this.drainSight(now),
-      routes: this.#routes,
-      spill: { ...this.#stance, for_ms: this.#stance.for_ms + (now - this.#stanceAt) },
+      routes: this.routeSights(now),
+      overload: { ...this.#memory.overload, age_ms },
+      spill: { ...this.#stance, for_ms: this.#stance.for_ms + age_ms },
     };
   }
 

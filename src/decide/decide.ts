@@ -20,7 +20,7 @@ export function decide(config: Config, world: World, now: number): Plan {
   const hearings = config.sites.map((site) => hear(view, site));
   const endpoints = judgeEndpoints(view, hearings);
   const sites = judgeSites(view, hearings, endpoints);
-  const routes = planRoutes(view, hearings, endpoints);
+  const { routes, memory } = planRoutes(view, hearings, endpoints, sites);
   const spill = planSpill(view, sites);
-  return { site: world.self, sites, endpoints, routes, spill, wake_ms: view.wake.in_ms };
+  return { site: world.self, sites, endpoints, routes, spill, memory, wake_ms: view.wake.in_ms };
 }

@@ -6,8 +6,14 @@
  * is explained is what is answered.
  */
 import type { Config, Service } from '../model/config.ts';
-import type { Plan } from '../model/plan.ts';
-import { IDLE_STANCE, type Report } from '../model/report.ts';
+import type { Plan, RoutePlan } from '../model/plan.ts';
+import {
+  IDLE_STANCE,
+  NOT_OVERLOADED,
+  type Report,
+  ROUTE_OFF,
+  type RouteSight,
+} from '../model/report.ts';
 import type { Sighting, World } from '../model/world.ts';
 import { steer, steeringReason } from './steering.ts';
 import { percent } from './view.ts';
@@ -51,11 +57,27 @@ export function explain(question: ExplainQuestion): Explanation | null {
         const verdict = eligible ? 'eligible' : 'not eligible';
         return { title: `endpoint ${id}`, text: `${verdict} (${reason.code}): ${reason.text}` };
       }),
+      ...routesOf(question).map((route) => ({
+        title: `route ${route.vip}`,
+        text: `${routeText(route)} at ${plan.site} (${route.reason.code}): ${route.reason.text}`,
+      })),
       { title: 'choice A', text: a.text },
       { title: 'choice AAAA', text: aaaa.text },
     ],
     answer: [...a.answer, ...aaaa.answer],
   };
+}
+
+/** The plan's routes of the VIPs that stand for the service. */
+function routesOf({ config, plan, service }: ExplainQuestion): RoutePlan[] {
+  const vips = new Set(
+    config.vips.filter(({ services }) => services.includes(service)).map(({ name }) => name),
+  );
+  return plan.routes.filter(({ vip }) => vips.has(vip));
+}
+
+function routeText({ announce, fitness }: RoutePlan): string {
+  return announce ? `announced as ${fitness}` : 'withdrawn';
 }
 
 function describeService(config: Config, service: Service): string {
@@ -82,7 +104,10 @@ function choose(
   return { text: `${code}: ${text}`, answer };
 }
 
-/** A world where every endpoint of every site is up: what `explain` shows without an agent. */
+/** Announced and heard, with nothing against it. */
+const STANDING: RouteSight = { ...ROUTE_OFF, phase: 'on', heard: true, age_ms: 0 };
+
+/** A world where every endpoint of every site is up and every VIP announced: what `explain` shows without an agent. */
 export function healthyWorld(config: Config, self: string, now: number): World {
   const sightings = config.sites.map((site, index): [string, Sighting] => {
     const own = config.endpoints.filter((endpoint) => endpoint.site === index);
@@ -94,7 +119,8 @@ export function healthyWorld(config: Config, self: string, now: number): World {
       endpoints: Object.fromEntries(own.map(({ id }) => [id, sight])),
       load: null,
       drain: null,
-      routes: {},
+      routes: Object.fromEntries(site.announces.map((vip) => [vip, STANDING])),
+      overload: NOT_OVERLOADED,
       spill: IDLE_STANCE,
     };
     return [site.name, { report, received_at: now, cut_ms: 0 }];

@@ -1,143 +1,211 @@
 /**
- * Which anycast VIPs this site announces. Every announcing site is ranked for a VIP by the shared
- * world, and a site withdraws only in favour of a better one.
+ * Which anycast VIPs this site announces, and how. Every announcing site is ranked for a VIP by the
+ * shared world, and a site withdraws, or waits with an announcement, only in favour of a better one.
  *
  * Must hold: the site that ranks highest by its own view announces, so sites that share one world
- * never withdraw a VIP everywhere; nothing is announced before the site's own probes have said
- * something about each service of the VIP; and nothing is withdrawn for want of a probe, as after
- * a new configuration that asks all sites something new at once.
+ * never withdraw a VIP everywhere, whatever their rules, damping and drains; nothing is announced
+ * before the site's own probes have said something about each service of the VIP; and nothing is
+ * withdrawn for want of a probe, as after a new configuration that asks all sites something new at
+ * once.
  */
 import type { Site, Vip } from '../model/config.ts';
-import type { EndpointVerdict, Reason, RouteOffer, RoutePlan } from '../model/plan.ts';
-import { serves } from './endpoints.ts';
+import type { EndpointVerdict, Fitness, Reason, RoutePlan, SiteVerdict } from '../model/plan.ts';
+import { NOT_OVERLOADED, type OverloadSight, type RouteMemory } from '../model/report.ts';
+import { Ground, RANKS, type Standing } from './fitness.ts';
+import { hasTakers, noOffers, offersOf, tellsAnybody, whyNobody } from './offers.ts';
+import { judgeOverload } from './overload.ts';
+import { stepRoute, type Wish } from './route-phase.ts';
 import type { Hearing, View } from './view.ts';
-import { seconds } from './view.ts';
+import { percent, seconds } from './view.ts';
 
-/**
- * How good a site is for a VIP: `fit` answers everything; `draining` could, but is to be emptied;
- * `failing` has a service without any healthy endpoint; `unknown` cannot be judged.
- */
-const RANKS = ['unknown', 'failing', 'draining', 'fit'] as const;
-type Rank = (typeof RANKS)[number];
-
-interface Standing {
-  readonly site: Site;
-  readonly hearing: Hearing;
-  readonly rank: Rank;
+export interface RoutesDecided {
+  readonly routes: RoutePlan[];
+  readonly memory: { routes: Record<string, RouteMemory>; readonly overload: OverloadSight };
 }
 
-/** One plan for each VIP that this site may announce. */
+/** One plan for each VIP that this site may announce. `sites` is parallel to Config.sites. */
 export function planRoutes(
   view: View,
   hearings: readonly Hearing[],
   endpoints: readonly EndpointVerdict[],
-): RoutePlan[] {
+  sites: readonly SiteVerdict[],
+): RoutesDecided {
   const { config, world } = view;
-  const self = config.sites.find((site) => site.name === world.self);
-  if (self === undefined) return [];
-  return config.vips
-    .filter((vip) => self.announces.includes(vip.name))
-    .map((vip) => {
-      const standingOf = (site: Site): Standing => {
-        const index = config.sites.indexOf(site);
-        return { site, hearing: hearings[index]!, rank: rankOf(view, vip, index, endpoints) };
-      };
-      // Ranked only if asked for: a fit site, the common case, asks for nobody.
-      const better = (own: Standing): Standing | undefined =>
-        config.sites
-          .filter((site) => site !== self && site.announces.includes(vip.name))
-          .map(standingOf)
-          .find((other) => isBetter(other, own, vip));
-      const [announce, reason] = judge(view, vip, standingOf(self), better);
-      return {
-        vip: vip.name,
-        prefixes: vip.prefixes,
-        announce,
-        fitness: announce ? 'healthy' : null,
-        reason,
-        offers: offersOf(self, vip, announce, reason),
-      };
-    });
+  const overloads = config.sites.map((site, i) => judgeOverload(view, site, hearings[i]!));
+  const ground = new Ground(view, hearings, endpoints, sites, overloads);
+  const index = config.sites.findIndex(({ name }) => name === world.self);
+  const { text: _, ...overload } = overloads[index] ?? { ...NOT_OVERLOADED, text: '' };
+  const decided: RoutesDecided = { routes: [], memory: { routes: {}, overload } };
+  const announces = new Set(config.sites[index]?.announces);
+  for (const vip of config.vips) {
+    if (!announces.has(vip.name)) continue;
+    const [plan, memory] = planRoute(ground, vip, index);
+    decided.routes.push(plan);
+    decided.memory.routes[vip.name] = memory;
+  }
+  return decided;
 }
 
-function offersOf(self: Site, vip: Vip, announce: boolean, reason: Reason): RouteOffer[] {
-  const { neighbors = [], ranges = [] } = self.bgp ?? {};
-  return [...neighbors, ...ranges].map(({ name }) => ({
-    neighbor: name,
-    announce,
-    med: vip.med,
-    prepend: 0,
-    local_pref: null,
-    communities: vip.communities,
-    next_hop: null,
-    next_hop6: null,
-    reason,
-  }));
+function planRoute(ground: Ground, vip: Vip, index: number): [RoutePlan, RouteMemory] {
+  const own = ground.standing(vip, index);
+  const verdict = judge({ ground, vip, index, own });
+  const { site } = own;
+  const { routes } = ground.view.config.policy;
+  const settle_ms = site.bgp?.vip_interface == null ? 0 : routes.settle_ms;
+  const memory = stepRoute(own.memory, verdict, settle_ms, ground.dampingOf(index));
+  const isSettling = memory.phase === 'coming' || memory.phase === 'going';
+  if (isSettling) ground.view.wake.after(settle_ms - memory.for_ms);
+  const fitness = memory.phase === 'on' ? verdict.fitness : null;
+  const reason = memory.phase === 'coming' ? settling(site, settle_ms, memory) : verdict.reason;
+  const offers =
+    fitness === null ? noOffers(site, vip, reason) : offersOf(own.telling(fitness), reason);
+  const plan = { vip: vip.name, prefixes: vip.prefixes, announce: fitness !== null, fitness };
+  return [{ ...plan, reason, offers }, memory];
 }
 
-function judge(
-  view: View,
-  vip: Vip,
-  own: Standing,
-  betterThan: (own: Standing) => Standing | undefined,
-): readonly [boolean, Reason] {
-  if (own.rank === 'unknown') {
-    const { hearing } = own;
-    const stands = hearing.state !== 'unheard' && hearing.report.routes[vip.name] === 'announced';
-    const text = `the first probes have not ended${stands ? ': kept as it was' : ''}`;
-    return [stands, { code: 'not-probed-yet', text }];
-  }
-  if (own.rank === 'fit') {
-    return [true, { code: 'healthy', text: 'each service has an eligible endpoint here' }];
-  }
-  // Clients that hold an old answer, and flows in flight, still come by this route: it goes last.
-  const left_ms = own.rank === 'draining' ? drainLeft_ms(view, own.hearing) : 0;
-  if (left_ms > 0) {
-    view.wake.after(left_ms);
-    return [true, { code: 'draining', text: `drained; withdrawn in ${seconds(left_ms)}` }];
-  }
-  const draining = own.rank === 'draining';
-  const why = draining ? 'drained' : 'a service has no eligible endpoint here';
-  const better = betterThan(own);
-  if (better !== undefined) {
-    const code = draining ? 'draining' : 'no-healthy-endpoint';
-    return [false, { code, text: `${why}; ${better.site.name} announces it` }];
-  }
-  const text = `${why}, but no other site is known to be better: kept`;
-  return [true, { code: 'last-announcement-kept', text }];
+function settling({ bgp }: Site, settle_ms: number, { for_ms }: RouteMemory): Reason {
+  const left = seconds(settle_ms - for_ms);
+  return {
+    code: 'address-settles',
+    text: `its address is put on ${bgp?.vip_interface}; announced in ${left}`,
+  };
 }
 
-function drainLeft_ms(view: View, hearing: Hearing): number {
-  if (hearing.state === 'unheard' || hearing.report.drain === null) return 0;
-  return view.config.policy.drain_ms - hearing.report.drain.for_ms - hearing.age_ms;
+/** One VIP at this site. */
+interface Case {
+  readonly ground: Ground;
+  readonly vip: Vip;
+  /** Of this site. */
+  readonly index: number;
+  readonly own: Standing;
+}
+
+interface Verdict extends Wish {
+  readonly reason: Reason;
+}
+
+function judge(the: Case): Verdict {
+  const { own, ground, vip, index } = the;
+  const drained = own.report?.drain != null && own.memory.drained;
+  const stands = own.memory.phase === 'on' || own.memory.phase === 'coming';
+  const wish: Wish = { fitness: null, cause: 'failure', isFit: false, drained };
+  switch (own.rank) {
+    case 'unknown': {
+      if (!hasTakers(own.site, vip)) {
+        const text = 'no neighbour of this site is told it';
+        return { ...wish, cause: 'policy', reason: { code: 'not-for-neighbor', text } };
+      }
+      const fitness = stands ? (own.memory.fitness ?? 'healthy') : null;
+      const text = `the first probes have not ended${stands ? ': kept as it was' : ''}`;
+      return { ...wish, fitness, reason: { code: 'not-probed-yet', text } };
+    }
+    case 'failing': {
+      const why = { code: 'no-healthy-endpoint', text: NO_ENDPOINT } as const;
+      return unlessLast(the, wish, why, 'last-site-kept');
+    }
+    case 'draining':
+      return judgeDrain(the, wish, stands);
+    case 'barred':
+      return unlessLast(
+        the,
+        { ...wish, cause: 'policy', isFit: true },
+        whyNobody(own.telling(own.fitness!)),
+        'last-site-kept',
+      );
+    case 'held':
+      return unlessLast(the, { ...wish, isFit: true }, heldBack(the), own.fitness!);
+    case 'fit': {
+      const text = ground.overloadOf(index).text;
+      return { ...wish, fitness: own.fitness, isFit: true, reason: fitReason(own, text) };
+    }
+  }
+}
+
+const NO_ENDPOINT = 'a service has no eligible endpoint here';
+
+function fitReason({ fitness, sums }: Standing, overload: string): Reason {
+  switch (fitness) {
+    case 'overloaded':
+      return { code: 'overloaded', text: overload };
+    case 'degraded': {
+      const text = `${sums.eligible} of ${sums.judged} endpoints of its services serve here`;
+      return { code: 'degraded', text };
+    }
+    default:
+      return { code: 'healthy', text: 'each service has an eligible endpoint here' };
+  }
 }
 
 /**
- * A better site counts unless it says that its speaker does not announce. On our own we judge by
- * the last that was heard: if another site was better then, the failure here is the surer news, and
- * keeping a route to nothing would hurt our clients more than trusting an old report.
+ * Clients that hold an old answer, and flows in flight, still come by this route: it goes last. What
+ * the drain finds withdrawn stays so, and a wait that is over stays over, whatever the load does.
+ */
+function judgeDrain(the: Case, wish: Wish, stands: boolean): Verdict {
+  const { own, ground, index } = the;
+  const { policy } = ground.view.config;
+  const { drain_load, settle_ms } = policy.routes;
+  const { drain, load } = own.report!;
+  const for_ms = drain!.for_ms + ageOf(ground.hearingOf(index));
+  const used = load === null ? null : load.used / load.capacity;
+  const isEmpty = drain_load !== null && used !== null && used <= drain_load;
+  const wait_ms = (isEmpty ? Math.min(settle_ms, policy.drain_ms) : policy.drain_ms) - for_ms;
+  const isOver = own.memory.drained || wait_ms <= 0 || !stands;
+  if (isOver || !tellsAnybody(own.telling('draining'))) {
+    const why = { code: 'draining', text: 'drained' } as const;
+    return unlessLast(the, { ...wish, cause: 'drain', drained: true }, why, 'last-site-kept');
+  }
+  ground.view.wake.after(wait_ms);
+  const early = drain_load === null || isEmpty ? '' : `, or at a load of ${percent(drain_load)}`;
+  const text = `drained; withdrawn in ${seconds(wait_ms)}${early}`;
+  return { ...wish, fitness: 'draining', cause: 'drain', reason: { code: 'draining', text } };
+}
+
+function ageOf(hearing: Hearing): number {
+  return hearing.state === 'unheard' ? 0 : hearing.age_ms;
+}
+
+function heldBack({ ground, index, own }: Case): Reason {
+  const { dwell_ms, suppressed_ms } = ground.heldFor_ms(index, own.memory);
+  ground.view.wake.after(dwell_ms);
+  ground.view.wake.after(suppressed_ms);
+  if (suppressed_ms > dwell_ms) {
+    const penalty = Math.round(own.memory.penalty);
+    return {
+      code: 'damped',
+      text: `suppressed ${seconds(suppressed_ms)} more, penalty ${penalty}`,
+    };
+  }
+  return { code: 'hold-down', text: `fit again; announced in ${seconds(dwell_ms)} if it stays so` };
+}
+
+/** The guard of the last site: not announced only if a better one is; else announced as `kept`. */
+function unlessLast(the: Case, wish: Wish, why: Reason, kept: Fitness): Verdict {
+  const better = betterThan(the);
+  if (better !== undefined) {
+    const text = `${why.text}; ${better.site.name} announces it`;
+    return { ...wish, reason: { code: why.code, text } };
+  }
+  const text = `${why.text}, but no other site is known to be better: kept`;
+  return { ...wish, fitness: kept, reason: { code: 'last-announcement-kept', text } };
+}
+
+function betterThan({ ground, vip, index, own }: Case): Standing | undefined {
+  const { sites } = ground.view.config;
+  for (const [other, site] of sites.entries()) {
+    if (other === index || !site.announces.includes(vip.name)) continue;
+    const standing = ground.standing(vip, other);
+    if (isBetter(standing, own, vip)) return standing;
+  }
+  return undefined;
+}
+
+/**
+ * Only a site that says that a neighbour hears it counts. On our own we judge by the last that was
+ * heard: if another site was better then, the failure here is the surer news, and keeping a route to
+ * nothing would hurt our clients more than trusting an old report.
  */
 function isBetter(other: Standing, own: Standing, vip: Vip): boolean {
-  if (other.hearing.state === 'unheard') return false;
-  if (other.hearing.report.routes[vip.name] === 'withdrawn') return false;
+  const sight = other.report?.routes[vip.name];
+  if (sight?.phase !== 'on' || !sight.heard) return false;
   return RANKS.indexOf(other.rank) > RANKS.indexOf(own.rank);
-}
-
-/** A service counts at a site only if its pool has members there; a VIP needs one that does. */
-function rankOf(view: View, vip: Vip, site: number, endpoints: readonly EndpointVerdict[]): Rank {
-  const ranks = vip.services.map((name): Rank => {
-    const pool = view.config.services.find((service) => service.name === name)?.pool ?? [];
-    const here = pool
-      .filter(({ endpoint }) => view.config.endpoints[endpoint]!.site === site)
-      .map(({ endpoint }) => endpoints[endpoint]!);
-    if (here.some(({ eligible }) => eligible)) return 'fit';
-    if (here.some(serves)) return 'draining';
-    return here.every(isJudged) ? 'failing' : 'unknown';
-  });
-  return RANKS.find((rank) => ranks.includes(rank)) ?? 'fit';
-}
-
-function isJudged({ reason }: EndpointVerdict): boolean {
-  const { code } = reason;
-  return code !== 'not-probed-yet' && code !== 'site-unheard' && code !== 'site-lost';
 }

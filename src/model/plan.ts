@@ -2,7 +2,7 @@
  * What one site's agent is to do, with the reason of each part. `decide` makes it; dns, bgp and
  * spill carry it out by changing only what differs. Plain JSON.
  */
-import type { SpillStance } from './report.ts';
+import type { OverloadSight, RouteMemory, SpillStance } from './report.ts';
 
 export interface Plan {
   readonly site: string;
@@ -13,11 +13,19 @@ export interface Plan {
   /** The VIPs that this site may announce. */
   readonly routes: readonly RoutePlan[];
   readonly spill: SpillPlan;
+  /** What the next decision must know of this one; to be published in this site's next report. */
+  readonly memory: DecisionMemory;
   /**
    * Milliseconds until the plan may change by the passing of time alone (a hold-down ends, a report
    * grows stale); Infinity when only news can change it.
    */
   readonly wake_ms: number;
+}
+
+export interface DecisionMemory {
+  /** By VIP name; one for each of `Plan.routes`. A VIP's address is wanted unless it is `off`. */
+  readonly routes: Readonly<Record<string, RouteMemory>>;
+  readonly overload: OverloadSight;
 }
 
 /** Why something is as it is: a code for machines and a sentence for people. */
@@ -36,6 +44,12 @@ export type ReasonCode =
   | 'site-unheard'
   | 'no-healthy-endpoint'
   | 'last-announcement-kept'
+  | 'degraded'
+  | 'overloaded'
+  | 'damped'
+  | 'address-settles'
+  | 'condition-false'
+  | 'not-for-neighbor'
   | 'last-answer-kept'
   | 'nearest-site'
   | 'next-nearest-site'

@@ -3,6 +3,7 @@
  * single-writer register; (incarnation, sequence) orders it. It holds durations and ratios, never
  * wall-clock times, so wrong clocks do no harm. Plain JSON.
  */
+import type { Fitness } from './plan.ts';
 
 export interface Report {
   readonly site: string;
@@ -18,6 +19,7 @@ export interface Report {
   readonly drain: DrainSight | null;
   /** VIP name → what this site's speaker does with it. */
   readonly routes: Readonly<Record<string, RouteSight>>;
+  readonly overload: OverloadSight;
   readonly spill: SpillStance;
 }
 
@@ -48,8 +50,65 @@ export interface DrainSight {
   readonly reason: string;
 }
 
-/** 'announced' only while a BGP neighbour hears it. */
-export type RouteSight = 'announced' | 'withdrawn';
+/**
+ * What the site decided about a VIP last: `RouteMemory`, which is also the decision's own memory, and
+ * what became of it.
+ */
+export interface RouteSight extends RouteMemory {
+  /** True while the route is announced and a BGP neighbour hears it: only then may others rely on it. */
+  readonly heard: boolean;
+  /** Milliseconds since it was decided; all other numbers are as of then. */
+  readonly age_ms: number;
+}
+
+export interface RouteMemory {
+  readonly phase: RoutePhase;
+  /** Milliseconds since `phase` began. */
+  readonly for_ms: number;
+  /** What the site was for the VIP when it was last announced in this phase; else null. */
+  readonly fitness: Fitness | null;
+  /** Why it is withdrawn; null while it is announced, and if it never was. */
+  readonly withdrawn_by: 'failure' | 'drain' | 'policy' | null;
+  /** How long the site has been fit for a VIP that a failure withdrew, in milliseconds; else null. */
+  readonly fit_for_ms: number | null;
+  /** True once the waiting of a drain is over; it stays so until the drain ends. */
+  readonly drained: boolean;
+  /** Of damping, in the unit of `RouteDamping`. */
+  readonly penalty: number;
+  /** True from a penalty above `suppress` until it has decayed to `reuse`. */
+  readonly suppressed: boolean;
+}
+
+/**
+ * `coming`: the VIP's address stands on its interface and the route is about to be announced;
+ * `going`: the route is withdrawn and the address still stands.
+ */
+export type RoutePhase = 'off' | 'coming' | 'on' | 'going';
+
+export const ROUTE_OFF: RouteMemory = {
+  phase: 'off',
+  for_ms: 0,
+  fitness: null,
+  withdrawn_by: null,
+  fit_for_ms: null,
+  drained: false,
+  penalty: 0,
+  suppressed: false,
+};
+
+/** Whether the site has more than it can carry and hand on; published as the stance of spill is. */
+export interface OverloadSight {
+  readonly overloaded: boolean;
+  /**
+   * How long it has had more, without a break, in milliseconds; null while it has not. It must have
+   * had for a while before it counts as overloaded.
+   */
+  readonly over_for_ms: number | null;
+  /** Milliseconds since this was decided. */
+  readonly age_ms: number;
+}
+
+export const NOT_OVERLOADED: OverloadSight = { overloaded: false, over_for_ms: null, age_ms: 0 };
 
 /**
  * What the site decided about spill at its last tick. It is published so that others can act on it,

@@ -8,10 +8,10 @@ import { err, ok, type Result } from '../base/result.ts';
 import type { Report } from '../model/report.ts';
 
 /**
- * Length of a report's JSON text, in UTF-16 units: enough for `ENDPOINTS_MAX` endpoints that all
+ * Length of a report's JSON text, in UTF-16 units: enough for `ROUTES_MAX` routes and `ENDPOINTS_MAX` endpoints that all
  * fail with a long detail. A site that failed in a way too long to tell would count as silent.
  */
-export const REPORT_CHARS_MAX = 2_097_152;
+export const REPORT_CHARS_MAX = 2_621_440;
 /** An incarnation is milliseconds since 1970, or little more; what comes after must fit, too. */
 export const INCARNATION_MAX = 2 ** 52;
 const NAME_CHARS_MAX = 255;
@@ -47,7 +47,28 @@ const loadSight = z.object({
   capacity: z.number().positive(),
 });
 
-const drainSight = z.object({ for_ms: duration_ms, by: text, reason: text });
+export const drainSight = z.object({ for_ms: duration_ms, by: text, reason: text });
+
+const routeSight = z.object({
+  phase: z.enum(['off', 'coming', 'on', 'going']),
+  for_ms: duration_ms,
+  fitness: z.enum(['healthy', 'degraded', 'overloaded', 'draining', 'last-site-kept']).nullable(),
+  withdrawn_by: z.enum(['failure', 'drain', 'policy']).nullable(),
+  fit_for_ms: duration_ms.nullable(),
+  drained: z.boolean(),
+  penalty: amount,
+  suppressed: z.boolean(),
+  heard: z.boolean(),
+  age_ms: duration_ms,
+});
+
+export const routeSights = bounded(routeSight, ROUTES_MAX);
+
+const overloadSight = z.object({
+  overloaded: z.boolean(),
+  over_for_ms: duration_ms.nullable(),
+  age_ms: duration_ms,
+});
 
 const spillStance = z.object({
   for_ms: duration_ms,
@@ -67,7 +88,8 @@ const reportSchema = z.object({
   endpoints: bounded(endpointSight, ENDPOINTS_MAX),
   load: loadSight.nullable(),
   drain: drainSight.nullable(),
-  routes: bounded(z.enum(['announced', 'withdrawn']), ROUTES_MAX),
+  routes: routeSights,
+  overload: overloadSight,
   spill: spillStance,
 });
 

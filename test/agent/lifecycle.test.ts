@@ -186,7 +186,8 @@ describe('an agent', () => {
       assert.equal(agent.status().routes[0]!.announce, true);
       await eventually('it says so', () => {
         const { report } = agent.decision!.world.sightings.get('fra')!;
-        return report.routes.web === 'withdrawn';
+        const { phase, heard } = report.routes.web!;
+        return phase === 'on' && !heard;
       });
     } finally {
       await agent.stop();

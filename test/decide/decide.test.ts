@@ -1,12 +1,15 @@
 /** The decision as a whole: pure, complete, and exact about when to look again. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { decide } from '../../src/decide/decide.ts';
 import { healthyWorld } from '../../src/decide/explain.ts';
+import type { Config } from '../../src/model/config.ts';
+import type { Plan } from '../../src/model/plan.ts';
 import type { Report } from '../../src/model/report.ts';
 import type { World } from '../../src/model/world.ts';
 import { testConfig } from '../support/config.ts';
+import { anyConfig, anyReports } from './arbitrary.ts';
 import { DOWN, loadOf, reportOf, UP, worldOf } from './world.ts';
 
 const config = testConfig();
@@ -54,24 +57,78 @@ test('the same in gives the same out, and what goes in is not changed', () => {
   );
 });
 
-test('nothing that is switched changes before the plan’s own wake-up, and it is never in the past', () => {
-  const switched = (world: World, now: number) => {
-    const { sites, endpoints, routes, spill } = decide(config, world, now);
+describe('a plan’s wake-up', () => {
+  const switched = (of: Config, world: World, now: number) => {
+    const { sites, endpoints, routes, spill, memory } = decide(of, world, now);
     return {
       states: sites.map(({ state }) => state),
       endpoints: endpoints.map(({ eligible, reason }) => [eligible, reason.code]),
-      routes: routes.map(({ announce, reason }) => [announce, reason.code]),
+      routes: routes.map(({ announce, fitness, reason }) => [announce, fitness, reason.code]),
+      phases: Object.values(memory.routes).map(({ phase }) => phase),
+      overloaded: memory.overload.overloaded,
       spill: [spill.stance.sending, spill.stance.open],
     };
   };
+
+  const holds = (of: Config, list: readonly Report[], now: number, part: number): void => {
+    const world = worldOf('fra', list);
+    const { wake_ms } = decide(of, world, now);
+    assert.ok(wake_ms > 0);
+    const later = now + Math.min(wake_ms, 60_000) * part;
+    assert.deepEqual(switched(of, world, later), switched(of, world, now));
+  };
+
+  test('is never in the past, and nothing that is switched changes before it', () => {
+    fc.assert(
+      fc.property(reports, fc.nat(10_000), fc.nat(999), (list, now, thousandths) =>
+        holds(config, list, now, thousandths / 1_000),
+      ),
+    );
+  });
+
+  test('is right for any rules and any past of the routes, too', () => {
+    fc.assert(
+      fc.property(
+        anyConfig,
+        anyReports,
+        fc.nat(10_000),
+        fc.nat(999),
+        (of, list, now, thousandths) => holds(of, list, now, thousandths / 1_000),
+      ),
+      { numRuns: 1_000 },
+    );
+  });
+});
+
+test('deciding twice at one instant leads to the same routes as deciding once', () => {
+  const told = ({ routes, memory }: Plan) => ({
+    routes: routes.map(({ reason: _, offers, ...route }) => ({
+      ...route,
+      offers: offers.map(({ reason: __, ...offer }) => offer),
+    })),
+    memory: Object.values(memory.routes).map(({ phase, penalty, suppressed, drained }) => ({
+      phase,
+      penalty,
+      suppressed,
+      drained,
+    })),
+  });
   fc.assert(
-    fc.property(reports, fc.nat(10_000), fc.nat(999), (list, now, thousandths) => {
-      const world = worldOf('fra', list);
-      const { wake_ms } = decide(config, world, now);
-      assert.ok(wake_ms > 0);
-      const later = now + Math.min(wake_ms, 60_000) * (thousandths / 1000);
-      assert.deepEqual(switched(world, later), switched(world, now));
+    fc.property(anyConfig, anyReports, (of, list) => {
+      const first = decide(of, worldOf('fra', list), 0);
+      const routes = Object.entries(first.memory.routes).map(([vip, memory]) => {
+        const heard = list[0]!.routes[vip]?.heard === true && memory.phase === 'on';
+        return [vip, { ...memory, heard, age_ms: 0 }];
+      });
+      const next: Report = {
+        ...list[0]!,
+        routes: Object.fromEntries(routes),
+        overload: first.memory.overload,
+      };
+      const second = decide(of, worldOf('fra', [next, ...list.slice(1)]), 0);
+      assert.deepEqual(told(second), told(first));
     }),
+    { numRuns: 1_000 },
   );
 });
 

@@ -5,10 +5,10 @@ import { decide } from '../../src/decide/decide.ts';
 import type { Report } from '../../src/model/report.ts';
 import type { World } from '../../src/model/world.ts';
 import { testConfig } from '../support/config.ts';
-import { DOWN, reportOf, UP, worldOf } from './world.ts';
+import { DOWN, reportOf, sightOf, UP, WITHDRAWN, worldOf } from './world.ts';
 
 const config = testConfig();
-const ok = (site: string): Report => reportOf(config, site, { routes: { web: 'announced' } });
+const ok = (site: string): Report => reportOf(config, site, { routes: { web: sightOf() } });
 const bad = (site: string): Report => reportOf(config, site, {}, DOWN);
 const drained = (site: string, for_ms: number): Report => ({
   ...ok(site),
@@ -52,10 +52,10 @@ describe('a VIP at this site', () => {
   });
 
   test('stays as it is while a new configuration’s probes have not ended', () => {
-    const anew = reportOf(config, 'fra', { endpoints: {}, routes: { web: 'announced' } });
+    const anew = reportOf(config, 'fra', { endpoints: {}, routes: { web: sightOf() } });
     const all = [anew, { ...anew, site: 'iad' }, { ...anew, site: 'sin' }];
     assert.deepEqual(route(all).announce, true);
-    const withdrawn = { ...anew, routes: { web: 'withdrawn' as const } };
+    const withdrawn = { ...anew, routes: { web: WITHDRAWN } };
     assert.deepEqual(route([withdrawn, ok('iad')]).announce, false);
   });
 
@@ -98,7 +98,7 @@ describe('the last announcement', () => {
       [bad('iad'), bad('sin')],
       [],
       [reportOf(config, 'iad', { endpoints: {} })],
-      [reportOf(config, 'iad', { routes: { web: 'withdrawn' } })],
+      [reportOf(config, 'iad', { routes: { web: WITHDRAWN } })],
     ];
     for (const reports of others) {
       const { announce, code } = route([bad('fra'), ...reports]);
@@ -119,7 +119,7 @@ describe('the last announcement', () => {
         .record({
           sights: fc.array(sight, { minLength: 2, maxLength: 2 }),
           drained_ms: fc.constantFrom(null, 0, 60_000),
-          route: fc.constantFrom('announced' as const, 'withdrawn' as const, null),
+          route: fc.constantFrom(sightOf(), WITHDRAWN, null),
         })
         .map(({ sights, drained_ms, route: web }) => ({
           ...reportOf(config, site),

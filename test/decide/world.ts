@@ -1,7 +1,7 @@
 /** Reports and worlds for the tests of the decision: all healthy unless said otherwise. */
 import type { Config } from '../../src/model/config.ts';
 import type { EndpointSight, LoadSight, Report } from '../../src/model/report.ts';
-import { IDLE_STANCE } from '../../src/model/report.ts';
+import { IDLE_STANCE, NOT_OVERLOADED, ROUTE_OFF, type RouteSight } from '../../src/model/report.ts';
 import type { World } from '../../src/model/world.ts';
 
 export const UP: EndpointSight = { up: true, for_ms: 60_000, downs: 0, detail: '200' };
@@ -24,10 +24,19 @@ export function reportOf(
     load: null,
     drain: null,
     routes: {},
+    overload: NOT_OVERLOADED,
     spill: IDLE_STANCE,
     ...change,
   };
 }
+
+/** A route that is announced and heard, or another with `change`. */
+export function sightOf(change: Partial<RouteSight> = {}): RouteSight {
+  return { ...ROUTE_OFF, phase: 'on', fitness: 'healthy', heard: true, age_ms: 0, ...change };
+}
+
+/** A route that is not announced. */
+export const WITHDRAWN: RouteSight = { ...ROUTE_OFF, heard: false, age_ms: 0 };
 
 /** A world in which every report arrived at `received_at`. */
 export function worldOf(
