@@ -1,0 +1,51 @@
+/** Our speaker against FRR in a namespace of its own. */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { FrrRouter } from '../../lab/bgp/frr.ts';
+import { monotonic_ms } from '../../lab/wait.ts';
+import { BgpLab, siteOf } from '../support/bgp-lab.ts';
+import { offer, withEveryRouter } from '../support/bgp-scenarios.ts';
+import { need } from '../support/need.ts';
+
+withEveryRouter('FRR as the router', {
+  tag: 'bgpfrr',
+  programs: ['vtysh'],
+  make: (settings) => new FrrRouter(settings),
+});
+
+describe('FRR beyond the base', { skip: need('root', 'ip', 'vtysh'), timeout: 60_000 }, () => {
+  let lab: BgpLab;
+  before(() => {
+    lab = new BgpLab('bgpfr2', (settings) => new FrrRouter(settings));
+  });
+  after(() => lab.close());
+
+  test('has a role that fits ours, and prefers any other route to one that is about to go', async () => {
+    await lab.startRouter({ neighborLines: ['local-role provider strict-mode'] });
+    const site = siteOf({ role: 'customer', role_strict: true });
+    await lab.startSpeaker(site, [offer({ communities: ['graceful-shutdown'] })]);
+    await lab.up();
+    const routes = await lab.seen('both VIPs', (all) => all.length === 2);
+    for (const { local_pref } of routes) assert.equal(local_pref, 0);
+  });
+
+  test('refuses a role that does not fit', async () => {
+    await lab.startSpeaker(siteOf({ role: 'provider' }));
+    await lab.wait(
+      'the role to be refused',
+      () => lab.speaker.told(/role mismatch.*2\/11/i),
+      8_000,
+    );
+  });
+
+  test('keeps no route of a speaker that was killed, though both know of graceful restart', async () => {
+    await lab.startRouter({ neighborLines: ['graceful-restart'] });
+    await lab.startSpeaker(siteOf({ graceful_restart_helper: true }), [offer()]);
+    await lab.up();
+    await lab.seen('both VIPs', (routes) => routes.length === 2);
+    const killed_ms = monotonic_ms();
+    await lab.speaker.kill();
+    await lab.seen('no route', (routes) => routes.length === 0);
+    assert.ok(monotonic_ms() - killed_ms < 4_000);
+  });
+});
