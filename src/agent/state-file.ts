@@ -1,0 +1,192 @@
+/**
+ * What must outlive the agent's process, in one small file of the site: a drain, and what the decision
+ * remembers of the routes. Parts are versioned one by one, so that an agent of another version uses
+ * those that it knows.
+ *
+ * Must hold: the file is always whole, the old or the new one (written aside, synced, renamed); what
+ * is damaged is told and ignored; nothing here ever stops the agent or delays what it does.
+ */
+import { mkdir, open, readFile, rename, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { z } from 'zod';
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import type { DrainSight, RouteSight } from '../model/report.ts';
+import { drainSight, routeSights } from '../share/report-schema.ts';
+
+export interface SavedState {
+  readonly drain: DrainSight | null;
+  readonly routes: Readonly<Record<string, RouteSight>>;
+}
+
+export interface LoadedState extends SavedState {
+  /** Since it was written, in milliseconds, as far as the wall clock can tell. */
+  readonly elapsed_ms: number;
+}
+
+export interface StateFileOptions {
+  /** `Site.state_dir` */
+  readonly dir: string;
+  readonly deployment: string;
+  readonly site: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Far above what the routes of a site need. */
+const BYTES_MAX = 4_194_304;
+/** A wall clock that was set meanwhile can tell any time: more than this is not believed. */
+const ELAPSED_MAX_MS = 30 * 86_400_000;
+
+const envelope = z.object({
+  isobar_state: z.literal(1),
+  deployment: z.string(),
+  site: z.string(),
+  written_wall_ms: z.number().nonnegative(),
+  parts: z.record(z.string(), z.object({ version: z.number(), value: z.unknown() })),
+});
+
+/** The parts that this version writes and reads; another version of one is as none. */
+const PARTS = {
+  drain: { version: 1, schema: drainSight.nullable() },
+  routes: { version: 1, schema: routeSights },
+} as const;
+
+export class StateFile {
+  readonly dir: string;
+  readonly #options: StateFileOptions;
+  readonly #path: string;
+  /** Waits for the write under way; only the newest does. */
+  #next: string | null = null;
+  #writing: Promise<void> | null = null;
+  #written = '';
+  #failing = false;
+
+  constructor(options: StateFileOptions) {
+    this.#options = options;
+    this.dir = options.dir;
+    this.#path = join(options.dir, `${options.site}.state.json`);
+  }
+
+  /** Null if there is none, or none that can be used. */
+  async load(): Promise<LoadedState | null> {
+    const { deployment, site, clock } = this.#options;
+    const text = await this.#read();
+    if (text === null) return null;
+    const file = envelope.safeParse(parse(text));
+    if (!file.success) return this.#damaged('it is not a state file of isobar');
+    if (file.data.deployment !== deployment || file.data.site !== site) {
+      return this.#damaged(`it is of ${file.data.deployment}/${file.data.site}`);
+    }
+    const { parts, written_wall_ms } = file.data;
+    const part = <Value>(name: keyof typeof PARTS, schema: z.ZodType<Value>): Value | null => {
+      if (parts[name]?.version !== PARTS[name].version) return null;
+      const checked = schema.safeParse(parts[name].value);
+      return checked.success ? checked.data : this.#damaged(`its part "${name}" is damaged`);
+    };
+    return {
+      drain: part('drain', PARTS.drain.schema),
+      routes: part('routes', PARTS.routes.schema) ?? {},
+      elapsed_ms: Math.min(Math.max(0, clock.wall() - written_wall_ms), ELAPSED_MAX_MS),
+    };
+  }
+
+  /** Has the file hold `state` soon, if it is another than the last but for the time that passed. */
+  save(state: SavedState): void {
+    const essence = essenceOf(state);
+    if (essence === this.#written) return;
+    this.#written = essence;
+    const { deployment, site, clock } = this.#options;
+    this.#next = JSON.stringify({
+      isobar_state: 1,
+      deployment,
+      site,
+      written_wall_ms: Math.max(0, clock.wall()),
+      parts: {
+        drain: { version: PARTS.drain.version, value: state.drain },
+        routes: { version: PARTS.routes.version, value: state.routes },
+      },
+    });
+    this.#writing ??= this.#writeAll();
+  }
+
+  /** Resolves when all that was saved is in the file, or could not be. */
+  async flush(): Promise<void> {
+    await this.#writing;
+  }
+
+  async #writeAll(): Promise<void> {
+    while (this.#next !== null) {
+      const text = this.#next;
+      this.#next = null;
+      try {
+        await replaceFile(this.#path, text);
+        this.#failing = false;
+      } catch (error) {
+        this.#written = '';
+        this.#tell('the state of the site cannot be written', String(error));
+      }
+    }
+    this.#writing = null;
+  }
+
+  async #read(): Promise<string | null> {
+    try {
+      const { size } = await stat(this.#path);
+      if (size > BYTES_MAX) return this.#damaged(`it is larger than ${BYTES_MAX} bytes`);
+      return await readFile(this.#path, 'utf8');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+      return this.#damaged(String(error));
+    }
+  }
+
+  #damaged(why: string): null {
+    const fields = { file: this.#path, why };
+    this.#options.log.error(fields, 'the saved state of the site is not used');
+    return null;
+  }
+
+  /** Once for failures in a row: it is tried again with every change. */
+  #tell(sentence: string, error: string): void {
+    if (!this.#failing) this.#options.log.error({ file: this.#path, error }, sentence);
+    this.#failing = true;
+  }
+}
+
+/** What is worth a write; durations are told by the time of writing. */
+function essenceOf({ drain, routes }: SavedState): string {
+  const parts = Object.entries(routes).map(([vip, sight]) => {
+    const { phase, withdrawn_by, drained, suppressed, penalty } = sight;
+    return [vip, phase, withdrawn_by, drained, suppressed, penalty > 0];
+  });
+  return JSON.stringify([drain && [drain.by, drain.reason], parts]);
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/** As a power cut leaves it: the old text or the new one. */
+async function replaceFile(path: string, text: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const aside = `${path}.new`;
+  const file = await open(aside, 'w', 0o600);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(aside, path);
+  const directory = await open(dirname(path), 'r');
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}

@@ -1,0 +1,140 @@
+/** What outlives the agent: whole or not at all, and never in the way. */
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, beforeEach, describe, test } from 'node:test';
+import { type SavedState, StateFile } from '../../src/agent/state-file.ts';
+import { VirtualClock } from '../../src/base/clock.ts';
+import { type Log, silentLog } from '../../src/base/log.ts';
+import { sightOf, WITHDRAWN } from '../decide/world.ts';
+
+const STATE: SavedState = {
+  drain: { for_ms: 1_000, by: 'ada', reason: 'kernel' },
+  routes: { web: sightOf(), api: { ...WITHDRAWN, withdrawn_by: 'drain', drained: true } },
+};
+
+describe('the state file of a site', () => {
+  let dir = '';
+  let path = '';
+  let errors: string[] = [];
+  let clock = new VirtualClock();
+  before(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'isobar-state-'));
+  });
+  after(() => rm(dir, { recursive: true }));
+  beforeEach(async () => {
+    for (const name of await readdir(dir)) await rm(join(dir, name), { recursive: true });
+    errors = [];
+    clock = new VirtualClock();
+    path = join(dir, 'fra.state.json');
+  });
+
+  function file(changes: { dir?: string; site?: string; wallOffset?: number } = {}): StateFile {
+    const log: Log = {
+      ...silentLog,
+      error: (fields, text) => errors.push(`${text}: ${JSON.stringify(fields)}`),
+    };
+    const { wallOffset, ...rest } = changes;
+    const of = wallOffset === undefined ? clock : new VirtualClock(0, wallOffset);
+    return new StateFile({ dir, deployment: 'test', site: 'fra', clock: of, log, ...rest });
+  }
+
+  const save = async (state: SavedState): Promise<void> => {
+    const one = file();
+    one.save(state);
+    await one.flush();
+  };
+
+  test('gives back what was saved, and how long ago', async () => {
+    assert.equal(await file().load(), null);
+    await save(STATE);
+    clock.advance(90_000);
+    assert.deepEqual(await file().load(), { ...STATE, elapsed_ms: 90_000 });
+    assert.deepEqual(await readdir(dir), ['fra.state.json'], 'nothing is left beside it');
+    assert.deepEqual(errors, []);
+  });
+
+  test('believes a wall clock that was set neither back nor years ahead', async () => {
+    await save(STATE);
+    const load = async (wallOffset: number) => (await file({ wallOffset }).load())!.elapsed_ms;
+    assert.equal(await load(0), 0);
+    assert.equal(await load(clock.wall() * 2), 30 * 86_400_000);
+  });
+
+  test('is made with its directory, and written only for news', async () => {
+    const one = file({ dir: join(dir, 'var', 'isobar') });
+    one.save(STATE);
+    await one.flush();
+    const written = join(dir, 'var', 'isobar', 'fra.state.json');
+    const text = await readFile(written, 'utf8');
+    clock.advance(5_000);
+    one.save({
+      drain: { ...STATE.drain!, for_ms: 6_000 },
+      routes: { ...STATE.routes, web: { ...STATE.routes.web!, for_ms: 5_000 } },
+    });
+    await one.flush();
+    assert.equal(await readFile(written, 'utf8'), text);
+    one.save({ ...STATE, drain: null });
+    await one.flush();
+    assert.equal((await one.load())?.drain, null);
+  });
+
+  test('has the last of many states, one write at a time', async () => {
+    const one = file();
+    for (let i = 0; i < 100; i++) {
+      one.save({ ...STATE, drain: { for_ms: 0, by: `operator ${i}`, reason: '' } });
+    }
+    await one.flush();
+    assert.equal((await one.load())?.drain?.by, 'operator 99');
+  });
+
+  test('that is damaged, foreign or too large is told and not used', async () => {
+    await save(STATE);
+    const good = await readFile(path, 'utf8');
+    for (const text of [
+      good.slice(0, -20),
+      '',
+      '[]',
+      ' '.repeat(5_000_000),
+      '{"isobar_state":2}',
+    ]) {
+      errors = [];
+      await writeFile(path, text);
+      assert.equal(await file().load(), null);
+      assert.equal(errors.length, 1);
+    }
+    await writeFile(path, good.replace('"site":"fra"', '"site":"iad"'));
+    assert.equal(await file().load(), null);
+    assert.match(errors.at(-1)!, /it is of test\/iad/);
+  });
+
+  test('loses only the part that is damaged, or that another version wrote', async () => {
+    await save(STATE);
+    const whole = JSON.parse(await readFile(path, 'utf8'));
+    whole.parts.routes.value.web.penalty = -1;
+    await writeFile(path, JSON.stringify(whole));
+    assert.deepEqual(await file().load(), { drain: STATE.drain, routes: {}, elapsed_ms: 0 });
+    assert.match(errors[0]!, /its part \\"routes\\" is damaged/);
+    errors = [];
+    whole.parts.drain.version = 9;
+    whole.parts.overrides = { version: 1, value: 'of a newer one' };
+    await writeFile(path, JSON.stringify(whole));
+    assert.equal((await file().load())?.drain, null);
+    assert.ok(!errors.some((text) => text.includes('drain')));
+  });
+
+  test('that cannot be written is told once, tried again, and stops nobody', async () => {
+    await writeFile(join(dir, 'file'), '');
+    const one = file({ dir: join(dir, 'file') });
+    for (const drain of [STATE.drain, null, STATE.drain]) {
+      one.save({ ...STATE, drain });
+      await one.flush();
+    }
+    assert.equal(errors.length, 1);
+    await rm(join(dir, 'file'));
+    one.save(STATE);
+    await one.flush();
+    assert.deepEqual((await one.load())?.drain, STATE.drain);
+  });
+});
