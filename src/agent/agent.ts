@@ -240,6 +240,7 @@ export class Agent {
       plan: this.#plan,
       world: this.#world,
       connected: this.#store.connected,
+      routes: this.#plan?.routes ?? [],
       drain: this.#reporter.drainSight(now),
       load_detail: this.#meter?.detail() ?? 'no load meter is configured',
       neighbors: this.#actors.neighbors(),

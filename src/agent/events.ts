@@ -5,7 +5,7 @@
 import { steer, steeringReason } from '../decide/steering.ts';
 import type { Config, Service } from '../model/config.ts';
 import type { SiteEvent } from '../model/event.ts';
-import type { Plan } from '../model/plan.ts';
+import type { Plan, RouteOffer, RoutePlan } from '../model/plan.ts';
 
 export type PlanChange = Pick<SiteEvent, 'kind' | 'subject' | 'text' | 'reason'>;
 
@@ -72,14 +72,61 @@ function answer(config: Config, service: Service, order: readonly number[], elig
   return { names: names.join(' ') || 'nothing', reason: steeringReason(steered, config) };
 }
 
+/** One event per VIP: announced, withdrawn, or told in another way than before. */
 function routeChanges(before: Plan | null, after: Plan): PlanChange[] {
   const old = new Map(before?.routes.map((route) => [route.vip, route]));
-  return after.routes
-    .filter((route) => (old.get(route.vip)?.announce ?? false) !== route.announce)
-    .map((route) => ({
-      kind: 'route',
-      subject: `vip ${route.vip}`,
-      text: `${route.announce ? 'announce' : 'withdraw'} ${route.prefixes.join(' ')}`,
-      reason: route.reason,
-    }));
+  return after.routes.flatMap((route): PlanChange[] => {
+    const text = routeText(old.get(route.vip), route);
+    const subject = `vip ${route.vip}`;
+    return text === null ? [] : [{ kind: 'route', subject, text, reason: route.reason }];
+  });
+}
+
+function routeText(was: RoutePlan | undefined, is: RoutePlan): string | null {
+  if ((was?.announce ?? false) !== is.announce) {
+    return `${is.announce ? `announce${as(is)}` : 'withdraw'} ${is.prefixes.join(' ')}`;
+  }
+  if (!was || !is.announce) return null;
+  const changed = changedOffers(was, is);
+  if (was.fitness !== is.fitness) return `${was.fitness} → ${is.fitness}${inWords(changed)}`;
+  return changed.length === 0 ? null : `told anew${inWords(changed)}`;
+}
+
+/** Healthy is what everybody takes for granted. */
+function as({ fitness }: RoutePlan): string {
+  return fitness === 'healthy' ? '' : ` as ${fitness}`;
+}
+
+/** The offers that differ in what the neighbour is told. */
+function changedOffers(was: RoutePlan, is: RoutePlan): RouteOffer[] {
+  const told = new Map(was.offers.map((offer) => [offer.neighbor, offerText(offer)]));
+  return is.offers.filter((offer) => {
+    const before = told.get(offer.neighbor);
+    return before !== undefined && before !== offerText(offer);
+  });
+}
+
+/** So many neighbours are named at most. */
+const NAMED_MAX = 3;
+
+function inWords(offers: readonly RouteOffer[]): string {
+  if (offers.length === 0) return '';
+  const named = offers.slice(0, NAMED_MAX).map((one) => `${one.neighbor}: ${offerText(one)}`);
+  const more = offers.length - named.length;
+  return `; ${named.join('; ')}${more > 0 ? `; and ${more} more` : ''}`;
+}
+
+/** "med 10, prepend 2, graceful-shutdown"; what is usual is left out. */
+function offerText(offer: RouteOffer): string {
+  if (!offer.announce) return 'not told';
+  const { med, prepend, local_pref, communities, next_hop, next_hop6 } = offer;
+  const parts = [
+    med === null ? '' : `med ${med}`,
+    prepend === 0 ? '' : `prepend ${prepend}`,
+    local_pref === null ? '' : `local_pref ${local_pref}`,
+    ...communities,
+    next_hop === null ? '' : `next hop ${next_hop}`,
+    next_hop6 === null ? '' : `next hop ${next_hop6}`,
+  ];
+  return parts.filter((part) => part !== '').join(', ') || 'no attributes';
 }

@@ -3,7 +3,7 @@ import process from 'node:process';
 import type { NeighborStatus } from '../bgp/speaker.ts';
 import type { Config } from '../model/config.ts';
 import type { EndpointVerdict, Plan, RoutePlan, SiteVerdict, SpillPlan } from '../model/plan.ts';
-import type { DrainSight, LoadSight } from '../model/report.ts';
+import type { DrainSight, LoadSight, RouteMemory } from '../model/report.ts';
 import type { World } from '../model/world.ts';
 import { formatHostPort, type HostPort } from '../net/ip.ts';
 import type { FlowCounts } from '../spill/port.ts';
@@ -23,7 +23,7 @@ export interface Status {
   readonly load_detail: string;
   readonly sites: readonly SiteStatus[];
   readonly endpoints: readonly EndpointStatus[];
-  readonly routes: readonly RoutePlan[];
+  readonly routes: readonly RouteStatus[];
   readonly neighbors: readonly NeighborStatus[];
   /** Null before the first plan. */
   readonly spill: SpillPlan | null;
@@ -34,6 +34,11 @@ export interface Status {
 export interface SiteStatus extends SiteVerdict {
   /** Age of the newest report in milliseconds; null: never heard of. */
   readonly report_age_ms: number | null;
+}
+
+export interface RouteStatus extends RoutePlan {
+  /** Where the VIP is on its way, and what is remembered against it; null: it is not known yet. */
+  readonly memory: RouteMemory | null;
 }
 
 export interface EndpointStatus extends EndpointVerdict {
@@ -50,6 +55,8 @@ export interface StatusParts {
   readonly uptime_ms: number;
   readonly now: number;
   readonly plan: Plan | null;
+  /** Of the plan, as they can be announced. */
+  readonly routes: readonly RoutePlan[];
   readonly world: World | null;
   readonly connected: boolean;
   readonly drain: DrainSight | null;
@@ -88,7 +95,10 @@ export function buildStatus(parts: StatusParts): Status {
         detail: sighting(site)?.report.endpoints[endpoint.id]?.detail ?? null,
       };
     }),
-    routes: plan?.routes ?? [],
+    routes: parts.routes.map((route) => ({
+      ...route,
+      memory: plan?.memory.routes[route.vip] ?? null,
+    })),
     neighbors: parts.neighbors,
     spill: plan?.spill ?? null,
     flows: parts.flows,

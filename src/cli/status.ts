@@ -1,5 +1,5 @@
 /** `isobar status`: a running agent's state as tables for people. */
-import type { Status } from '../agent/status.ts';
+import type { RouteStatus, Status } from '../agent/status.ts';
 import { duration, percent, table } from './table.ts';
 
 const ratio = (value: number | null): string => (value === null ? '?' : value.toFixed(2));
@@ -47,14 +47,20 @@ export function statusText(status: Status): string {
 
 function routesText(status: Status): string {
   return table(
-    ['VIP', 'PREFIXES', 'ROUTE', 'WHY'],
+    ['VIP', 'PREFIXES', 'ROUTE', 'FITNESS', 'WHY'],
     status.routes.map((route) => [
       route.vip,
       route.prefixes.join(' '),
-      route.announce ? 'announced' : 'withdrawn',
+      routeText(route),
+      route.fitness ?? '-',
       route.reason.text,
     ]),
   );
+}
+
+function routeText({ announce, memory }: RouteStatus): string {
+  if (announce) return 'announced';
+  return memory?.phase === 'coming' || memory?.phase === 'going' ? memory.phase : 'withdrawn';
 }
 
 function neighborsText(status: Status): string {

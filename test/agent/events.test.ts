@@ -4,7 +4,8 @@ import { planChanges } from '../../src/agent/events.ts';
 import { decide } from '../../src/decide/decide.ts';
 import { healthyWorld } from '../../src/decide/explain.ts';
 import type { Config } from '../../src/model/config.ts';
-import type { Plan } from '../../src/model/plan.ts';
+import type { Plan, RoutePlan } from '../../src/model/plan.ts';
+import { UNCHANGED } from '../support/bgp.ts';
 import { testConfig } from '../support/config.ts';
 
 const config = testConfig();
@@ -40,6 +41,39 @@ describe('events of a new plan', () => {
     const prefixes = '198.18.80.80/32 2001:db8:80::80/128';
     assert.deepEqual(texts(null, healthy), [`route: announce ${prefixes}`]);
     assert.deepEqual(texts(healthy, withdrawn), [`route: withdraw ${prefixes}`]);
+  });
+
+  test('tell that a site is announced in another way, and to whom', () => {
+    const offers = ['n1', 'n2', 'n3', 'n4', 'n5'].map((neighbor) => ({
+      ...UNCHANGED,
+      neighbor,
+      announce: true,
+      reason: healthy.routes[0]!.reason,
+    }));
+    const [web] = healthy.routes;
+    const plan = (change: Partial<RoutePlan>): Plan => ({
+      ...healthy,
+      routes: [{ ...web!, offers, ...change }],
+    });
+    const leaving = {
+      ...offers[0]!,
+      prepend: 2,
+      local_pref: 0,
+      communities: ['graceful-shutdown'],
+    };
+    const draining = plan({ fitness: 'draining', offers: [leaving, ...offers.slice(1)] });
+    assert.deepEqual(texts(plan({}), draining), [
+      'route: healthy → draining; n1: prepend 2, local_pref 0, graceful-shutdown',
+    ]);
+    assert.deepEqual(texts(draining, { ...draining }), []);
+    assert.deepEqual(texts(plan({}), plan({ fitness: 'degraded' })), ['route: healthy → degraded']);
+    const silent = offers.map((offer) => ({ ...offer, announce: false }));
+    assert.deepEqual(texts(plan({}), plan({ offers: [...silent.slice(0, 4), offers[4]!] })), [
+      'route: told anew; n1: not told; n2: not told; n3: not told; and 1 more',
+    ]);
+    assert.deepEqual(texts(null, plan({ fitness: 'last-site-kept' })), [
+      'route: announce as last-site-kept 198.18.80.80/32 2001:db8:80::80/128',
+    ]);
   });
 
   test('compare by name when the configuration has changed in between', () => {
