@@ -4,10 +4,6 @@
  * What must always hold: one that fails is logged and never stops the others; routes are withdrawn
  * before the servers that answer the traffic stop.
  */
-import type { Clock } from '../base/clock.ts';
-import type { Log } from '../base/log.ts';
-import type { Prng } from '../base/prng.ts';
-import { type NeighborStatus, Speaker } from '../bgp/speaker.ts';
 import { DnsServer } from '../dns/server.ts';
 import type { TsigSecret } from '../dns/transfer/signing.ts';
 import type { GeoMap } from '../geo/map.ts';
@@ -17,13 +13,11 @@ import type { Plan } from '../model/plan.ts';
 import { SpillController } from '../spill/controller.ts';
 import type { SpillDrivers } from '../spill/drivers.ts';
 import type { FlowCounts } from '../spill/port.ts';
+import { BgpActor, type BgpActorOptions } from './bgp-actor.ts';
 import { sameSpill, siteOf } from './config-parts.ts';
 import { act, contain } from './contain.ts';
 
-export interface ActorOptions {
-  readonly config: Config;
-  /** Name of the site. */
-  readonly site: string;
+export interface ActorOptions extends BgpActorOptions {
   readonly geo: GeoMap;
   /** The data plane of spill for a configuration; throws a sentence when it cannot be laid out. */
   readonly drivers: (config: Config) => SpillDrivers;
@@ -33,9 +27,6 @@ export interface ActorOptions {
   readonly tsigKeys?: readonly TsigSecret[];
   /** True: DNS starts beside another process that serves the same addresses, until that stops. */
   readonly takeOver?: boolean;
-  readonly clock: Clock;
-  readonly prng: Prng;
-  readonly log: Log;
 }
 
 /** What the agent wants to hear, and what it says. */
@@ -51,15 +42,15 @@ export class Actors {
   readonly #ports: ActorPorts;
   readonly #dns: DnsServer;
   #config: Config;
-  #speaker: Speaker | null = null;
+  readonly #bgp: BgpActor;
   #spill: SpillController;
-  #plan: Plan | null = null;
 
   constructor(options: ActorOptions, ports: ActorPorts) {
     const { config, site, geo, clock, prng, log } = options;
     this.#options = options;
     this.#ports = ports;
     this.#config = config;
+    this.#bgp = new BgpActor(options, ports.onEvent);
     const { cookieSecrets, tsigKeys = [], takeOver = false } = options;
     const secrets = { ...(cookieSecrets && { cookieSecrets }), tsigKeys };
     this.#dns = new DnsServer({ config, site, geo, clock, prng, log, takeOver, ...secrets });
@@ -70,22 +61,13 @@ export class Actors {
     return this.#dns;
   }
 
+  get bgp(): BgpActor {
+    return this.#bgp;
+  }
+
   /** Rejects when an address cannot be bound. */
-  async startBgp(): Promise<void> {
-    const { bgp } = this.#site(this.#config);
-    if (!bgp) return;
-    const { clock, prng, log } = this.#options;
-    const speaker = new Speaker({
-      bgp,
-      clock,
-      prng,
-      log,
-      onEvent: ({ neighbor, text }) =>
-        this.#ports.onEvent({ kind: 'bgp', subject: `neighbor ${neighbor}`, text, reason: null }),
-    });
-    await speaker.start();
-    this.#speaker = speaker;
-    if (this.#plan) speaker.apply(this.#plan.routes);
+  startBgp(): Promise<void> {
+    return this.#bgp.start(this.#config);
   }
 
   startSpill(): Promise<void> {
@@ -94,9 +76,8 @@ export class Actors {
 
   apply(plan: Plan): void {
     const { log } = this.#options;
-    this.#plan = plan;
     act(log, 'dns', () => this.#dns.apply(plan));
-    act(log, 'bgp', () => this.#speaker?.apply(plan.routes));
+    act(log, 'bgp', () => this.#bgp.apply(plan));
     act(log, 'spill', () => this.#spill.apply(plan.spill));
   }
 
@@ -114,7 +95,7 @@ export class Actors {
       await this.#change('dns', problems, async () => {
         problems.push(...(await this.#dns.reload(config, geo)));
       });
-      await this.#change('bgp', problems, () => this.#reloadSpeaker(site));
+      await this.#change('bgp', problems, () => this.#bgp.reload(config));
       if (spill) {
         await this.#change('spill', problems, () => this.#replaceSpill(spill, site, before));
       }
@@ -122,21 +103,13 @@ export class Actors {
     };
   }
 
-  async stop(text: string): Promise<void> {
+  /** `succeeded`: another process goes on with the VIPs' addresses, so they stay. */
+  async stop(text: string, succeeded: boolean): Promise<void> {
     const { log } = this.#options;
     // Routes first: traffic must have left before the servers that answer it do.
-    await contain(log, 'bgp', () => this.#speaker?.stop(text));
+    await contain(log, 'bgp', () => this.#bgp.stop(text, succeeded));
     await contain(log, 'dns', () => this.#dns.stop());
     await contain(log, 'spill', () => this.#spill.stop());
-  }
-
-  neighbors(): readonly NeighborStatus[] {
-    return this.#speaker?.neighbors() ?? [];
-  }
-
-  /** False while no neighbour can hear the VIP's route: whatever the plan says, it is nowhere then. */
-  hears(_vip: string): boolean {
-    return this.#speaker?.neighbors().some(({ state }) => state === 'Established') ?? true;
   }
 
   flows(): FlowCounts {
@@ -166,14 +139,6 @@ export class Actors {
       onEvent,
       onCounts,
     });
-  }
-
-  async #reloadSpeaker(site: Site): Promise<void> {
-    if (site.bgp && this.#speaker) return this.#speaker.reload(site.bgp);
-    if (site.bgp) return this.startBgp();
-    const gone = this.#speaker;
-    this.#speaker = null;
-    await gone?.stop('no longer configured');
   }
 
   async #replaceSpill(next: SpillController, site: Site, before: Site): Promise<void> {

@@ -6,9 +6,12 @@
  * loop; only `decide` decides; a room that fails is logged and never stops the others; start,
  * reload and stop never overlap.
  */
-import type { Clock, Timer } from '../base/clock.ts';
+import type { Clock } from '../base/clock.ts';
 import { Listeners } from '../base/listeners.ts';
 import type { Log } from '../base/log.ts';
+import type { BgpKeys } from '../bgp/ports.ts';
+import type { Speaker } from '../bgp/speaker.ts';
+import { dampingOf } from '../decide/damping.ts';
 import { decide } from '../decide/decide.ts';
 import type { TsigSecret } from '../dns/transfer/signing.ts';
 import type { GeoMap } from '../geo/map.ts';
@@ -23,20 +26,20 @@ import type { Store } from '../share/store.ts';
 import { WorldView } from '../share/world-view.ts';
 import type { FlowCounts } from '../spill/port.ts';
 import { type ActorOptions, Actors } from './actors.ts';
+import type { BgpDesk } from './bgp-desk.ts';
 import { siteOf } from './config-parts.ts';
 import { contain } from './contain.ts';
 import { planChanges } from './events.ts';
 import { Reporter } from './reporter.ts';
+import { StateFile } from './state-file.ts';
 import { buildStatus, type Status } from './status.ts';
+import { Turns } from './turns.ts';
 
 /** `site` is the one that this agent runs. */
 export interface AgentOptions extends ActorOptions {
   readonly store: Store;
   readonly version: string;
 }
-
-/** News of other sites is gathered this long before the next plan, so that a burst costs one. */
-const GATHER_MS = 2;
 
 export class Agent {
   readonly events: Listeners<SiteEvent>;
@@ -48,7 +51,9 @@ export class Agent {
   readonly #observer: Observer;
   readonly #view: WorldView;
   readonly #actors: Actors;
+  readonly #turns: Turns;
   readonly #reporter: Reporter;
+  #state: StateFile | null;
   readonly #startedAt: number;
   readonly #unsubscribe: (() => void)[] = [];
   #config: Config;
@@ -56,9 +61,6 @@ export class Agent {
   #meter: LoadMeter | null = null;
   #plan: Plan | null = null;
   #world: World | null = null;
-  #tick: Timer | null = null;
-  #wake: Timer | null = null;
-  #gather: Timer | null = null;
   #running = false;
   /** False while another process may still report for this site: two would contradict each other. */
   #inOffice = false;
@@ -81,9 +83,15 @@ export class Agent {
     const sites = (): string[] => this.#config.sites.map(({ name }) => name);
     this.#view = new WorldView({ self: site, sites, store, clock, log });
     this.#reporter = new Reporter({ site, store, clock, log });
+    this.#state = this.#stateFile(config);
+    this.#turns = new Turns(clock, (publish) => this.#think(publish));
     this.#actors = new Actors(options, {
       wanted: () => this.#running,
-      onEvent: ({ kind, subject, text, reason }) => this.#event(kind, subject, text, reason),
+      onEvent: ({ kind, subject, text, reason }) => {
+        this.#event(kind, subject, text, reason);
+        // Who hears our routes is news: others may have withdrawn in our favour.
+        if (kind === 'bgp') this.#turns.soon(true);
+      },
       onCounts: (flows) => this.#measure(flows),
     });
   }
@@ -99,6 +107,16 @@ export class Agent {
   /** Where DNS is answered, with the real ports where the configuration says 0. */
   get addresses(): readonly HostPort[] {
     return this.#actors.dns.addresses;
+  }
+
+  /** The sessions and routes of BGP; null where there are none. */
+  get speaker(): Speaker | null {
+    return this.#actors.bgp.speaker;
+  }
+
+  /** Answers why a BGP session is not up. */
+  get bgpDesk(): BgpDesk {
+    return this.#actors.bgp.desk;
   }
 
   /** The current plan and the world that it was made from; null before the first. */
@@ -126,10 +144,11 @@ export class Agent {
   /**
    * Withdraws the routes and waits for the peers to have them, finishes DNS queries and ends every
    * timer and socket, within 5 s. A start or a reload under way is broken off first. Spilled flows
-   * stay where they are: leases end by themselves.
+   * stay where they are: leases end by themselves. Addresses of VIPs leave their interface last, unless
+   * the agent is `succeeded` by another process.
    */
-  stop(text = 'agent stopped'): Promise<void> {
-    this.#stopped ??= this.#stop(text);
+  stop(text = 'agent stopped', succeeded = false): Promise<void> {
+    this.#stopped ??= this.#stop(text, succeeded);
     return this.#stopped;
   }
 
@@ -153,15 +172,26 @@ export class Agent {
     return this.#inTurn(() => this.#actors.dns.useTsigKeys(keys));
   }
 
+  /** Sessions are made with these keys from now on; one whose key has changed is made anew. */
+  useBgpKeys(keys: BgpKeys): Promise<void> {
+    return this.#inTurn(() => this.#actors.bgp.useKeys(keys));
+  }
+
   async #start(succeed: () => Promise<void>): Promise<void> {
     if (!this.#running) return;
+    await this.#resume();
     this.#observer.start();
     this.#startMeter();
     await this.#observer.ready;
     // Each step looks whether it is still wanted: `stop` waits for this to end.
     const takeOffice = async (): Promise<void> => {
       await succeed();
+      // The process before has gone on with its drain and its routes until now.
+      if (this.#options.takeOver) await this.#resume();
       this.#inOffice = true;
+      // From here on turns are regular: the guard of the sessions to come expects them.
+      this.#think(true);
+      this.#turns.begin(() => this.#config.policy.report_interval_ms);
     };
     const actors = this.#actors;
     const acts = [() => actors.startBgp(), () => actors.startSpill()];
@@ -171,21 +201,21 @@ export class Agent {
     for (const step of steps) if (this.#running) await step();
     if (!this.#running) return;
     this.#think(true);
-    this.#armTick();
     this.#event('life', this.site, 'agent is up', null);
   }
 
-  async #stop(text: string): Promise<void> {
+  async #stop(text: string, succeeded: boolean): Promise<void> {
     const started = this.#running;
     this.#running = false;
     this.#observer.stop();
     await this.#changed;
-    for (const timer of [this.#tick, this.#wake, this.#gather]) timer?.cancel();
+    this.#turns.stop();
     for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
     this.#meter?.stop();
     this.#view.close();
     this.#reporter.close();
-    await this.#actors.stop(text);
+    await this.#actors.stop(text, succeeded);
+    await this.#state?.flush();
     await contain(this.#log, 'share', () => this.#store.close());
     if (started) this.#event('life', this.site, text, null);
   }
@@ -196,6 +226,9 @@ export class Agent {
     const [load, before] = [config, this.#config].map((one) => siteOf(one, this.site).load);
     this.#config = config;
     this.#geo = geo;
+    if (siteOf(config, this.site).state_dir !== (this.#state?.dir ?? null)) {
+      this.#state = this.#stateFile(config);
+    }
     this.#observer.reconfigure(config);
     if (JSON.stringify(load) !== JSON.stringify(before)) this.#startMeter();
     this.#think(false); // a plan's indices belong to its configuration: the old one's is over
@@ -204,6 +237,25 @@ export class Agent {
     this.#think(true);
     this.#event('config', this.site, 'new configuration in use', null);
     return problems;
+  }
+
+  #stateFile(config: Config): StateFile | null {
+    const { site, clock, log } = this.#options;
+    const dir = siteOf(config, site).state_dir;
+    return dir === null
+      ? null
+      : new StateFile({ dir, deployment: config.deployment, site, clock, log });
+  }
+
+  /** Goes on with what the process before has left: its drain, and what it knew of the routes. */
+  async #resume(): Promise<void> {
+    const state = (await this.#state?.load()) ?? null;
+    if (state === null) return;
+    const damping = dampingOf(this.#config.policy.routes, this.site);
+    this.#reporter.resume(state, damping, this.#options.takeOver === true, this.#clock.now());
+    if (state.drain === null) return;
+    const { by, reason: text } = state.drain;
+    this.#event('drain', this.site, `drained by ${by}, as before`, { code: 'draining', text });
   }
 
   /** Runs `work` after all that was begun before: two changes at once would mix their rooms. */
@@ -229,6 +281,27 @@ export class Agent {
     this.#think(true);
   }
 
+  /** Ends a neighbour's session with a reason for both sides, and makes it anew. False: no such one. */
+  resetNeighbor(name: string, by: string, reason: string): boolean {
+    if (!this.speaker?.reset(name, reason)) return false;
+    this.#event('bgp', `neighbor ${name}`, `session reset by ${by}: ${reason}`, null);
+    return true;
+  }
+
+  /**
+   * Forgets penalties and hold-downs of a VIP, or of all (null), so that it is announced as soon as it
+   * is fit. Returns the VIPs that had any; null if this site announces no such VIP.
+   */
+  resetPenalty(vip: string | null, by: string): readonly string[] | null {
+    const reset = this.#reporter.resetPenalty(vip);
+    if (reset === null || reset.length === 0) return reset;
+    for (const name of reset) {
+      this.#event('route', `vip ${name}`, `penalty and hold-down reset by ${by}`, null);
+    }
+    this.#think(true);
+    return reset;
+  }
+
   status(): Status {
     const now = this.#clock.now();
     return buildStatus({
@@ -238,12 +311,12 @@ export class Agent {
       uptime_ms: now - this.#startedAt,
       now,
       plan: this.#plan,
+      routes: this.#actors.bgp.standing(this.#plan?.routes ?? []),
       world: this.#world,
       connected: this.#store.connected,
-      routes: this.#plan?.routes ?? [],
       drain: this.#reporter.drainSight(now),
       load_detail: this.#meter?.detail() ?? 'no load meter is configured',
-      neighbors: this.#actors.neighbors(),
+      neighbors: this.#actors.bgp.neighbors(),
       flows: this.#actors.flows(),
       addresses: this.addresses,
       counters: this.#actors.dns.counters(),
@@ -265,39 +338,22 @@ export class Agent {
     this.#plan = plan;
     this.#world = world;
     this.#actors.apply(plan);
-    this.#reporter.decided(plan, (vip) => this.#actors.hears(vip), now);
+    this.#reporter.decided(plan, this.#actors.bgp.heard(), now);
+    if (this.#inOffice) this.#remember(now);
     if (publish && this.#inOffice) this.#store.publish(this.#reporter.next(sights, now));
-    this.#armWake(plan.wake_ms);
+    this.#turns.wakeIn(plan.wake_ms);
     this.#tell(before, plan);
+  }
+
+  #remember(now: number): void {
+    const [drain, routes] = [this.#reporter.drainSight(now), this.#reporter.routeSights(now)];
+    this.#state?.save({ drain, routes });
   }
 
   #tell(before: Plan | null, plan: Plan): void {
     for (const change of planChanges(this.#config, before, plan)) {
       this.#event(change.kind, change.subject, change.text, change.reason);
     }
-  }
-
-  /** The regular turn, by which the others hear that this agent lives. */
-  #armTick(): void {
-    this.#tick = this.#clock.timer(this.#config.policy.report_interval_ms, () => {
-      this.#think(true);
-      this.#armTick();
-    });
-  }
-
-  #armWake(wake_ms: number): void {
-    this.#wake?.cancel();
-    this.#wake = null;
-    if (wake_ms === Number.POSITIVE_INFINITY) return;
-    this.#wake = this.#clock.timer(Math.max(1, wake_ms), () => this.#think(true));
-  }
-
-  #thinkSoon(): void {
-    if (this.#gather) return;
-    this.#gather = this.#clock.timer(GATHER_MS, () => {
-      this.#gather = null;
-      this.#think(false);
-    });
   }
 
   #subscribe(): void {
@@ -310,7 +366,7 @@ export class Agent {
         this.#think(true);
       }),
       this.#view.onNews((site) => {
-        if (site !== this.site) this.#thinkSoon();
+        if (site !== this.site) this.#turns.soon(false);
       }),
       this.#store.onConnection((connected) => {
         this.#event('store', this.site, connected ? 'store reached' : 'store lost', {

@@ -6,6 +6,8 @@
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { type DemandState, measureDemand } from '../decide/demand.ts';
+import { laterBy, resumed } from '../decide/route-phase.ts';
+import type { RouteDamping } from '../model/bgp.ts';
 import type { SpillPolicy } from '../model/config.ts';
 import type { DecisionMemory, Plan } from '../model/plan.ts';
 import {
@@ -22,6 +24,7 @@ import {
 import { Numbering } from '../share/numbering.ts';
 import type { Store } from '../share/store.ts';
 import type { FlowCounts } from '../spill/port.ts';
+import type { LoadedState } from './state-file.ts';
 
 interface Drain {
   readonly since: number;
@@ -63,7 +66,7 @@ export class Reporter {
 
   /** A second drain keeps the first one's beginning: what has been waited for is not waited twice. */
   drain(by: string, reason: string, now: number): void {
-    this.#drain = { since: this.#drain?.since ?? now, by, reason };
+    this.#drain = { since: Math.min(this.#drain?.since ?? now, now), by, reason };
   }
 
   undrain(): void {
@@ -90,18 +93,31 @@ export class Reporter {
     [this.#demand, this.#load] = measureDemand(this.#demand, sample, now, timing);
   }
 
-  /** `isHeard`: whether a BGP neighbour hears the plan's route, so that others may rely on it. */
-  decided(plan: Plan, isHeard: (vip: string) => boolean, now: number): void {
+  /** `heard`: the VIPs whose routes a BGP neighbour hears, so that others may rely on them. */
+  decided(plan: Plan, heard: ReadonlySet<string>, now: number): void {
     this.#stance = plan.spill.stance;
     this.#memory = plan.memory;
     this.#decidedAt = now;
-    const announced = plan.routes.filter(({ announce }) => announce);
-    this.#heard = new Set(announced.map(({ vip }) => vip).filter(isHeard));
+    const announced = plan.routes.filter(({ vip, announce }) => announce && heard.has(vip));
+    this.#heard = new Set(announced.map(({ vip }) => vip));
   }
 
-  /** Goes on from what another process remembered, in place of what was decided here so far. */
-  resume(routes: Readonly<Record<string, RouteMemory>>, now: number): void {
-    this.#memory = { routes, overload: NOT_OVERLOADED };
+  /**
+   * Goes on from what the process before has left, in place of what was decided here so far.
+   * `addressStands`: the VIPs' addresses have never left the interface.
+   */
+  resume(
+    { drain, routes, elapsed_ms }: LoadedState,
+    damping: RouteDamping | null,
+    addressStands: boolean,
+    now: number,
+  ): void {
+    if (drain) this.drain(drain.by, drain.reason, now - drain.for_ms - elapsed_ms);
+    const memories: Record<string, RouteMemory> = {};
+    for (const [vip, { heard: _, age_ms, ...memory }] of Object.entries(routes)) {
+      memories[vip] = resumed(laterBy(memory, age_ms + elapsed_ms, damping), addressStands);
+    }
+    this.#memory = { routes: memories, overload: NOT_OVERLOADED };
     this.#heard = new Set();
     this.#decidedAt = now;
   }

@@ -54,9 +54,9 @@ export class Daemon {
   }
 
   /** Also ends a start that is under way. The API is last: its port tells that all else is over. */
-  async stop(text: string): Promise<void> {
+  async stop(text: string, succeeded = false): Promise<void> {
     this.#stopping.abort();
-    await this.agent.stop(text);
+    await this.agent.stop(text, succeeded);
     await this.#api.stop();
   }
 

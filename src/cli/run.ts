@@ -23,6 +23,9 @@ const REPORT_TTLS = 2;
 /** A stop that takes longer is ended by force, in milliseconds. */
 const STOP_MAX_MS = 5_000;
 
+/** The order of a process that goes on with this one's work. */
+const SUCCEEDED = 'another process takes over';
+
 export interface RunOptions {
   readonly config: string;
   readonly site: string;
@@ -61,7 +64,7 @@ export async function run(options: RunOptions): Promise<number> {
   const drivers = (now: Config) => spillDrivers(now, site.name, systemHost, notice);
   const control: Control = {
     reload: async () => follower?.reload() ?? STARTING,
-    leave: () => orders.end('another process takes over'),
+    leave: () => orders.end(SUCCEEDED),
   };
   try {
     const room = { store, drivers, clock, prng, log, token, control, predecessor };
@@ -82,13 +85,14 @@ export async function run(options: RunOptions): Promise<number> {
     const taken = cause?.code === 'EADDRINUSE' && !options.takeOver;
     throw new CommandError(taken ? `${message}; --take-over succeeds an isobar there` : message);
   }
-  log.info({ order: await orders.ended }, 'stopping');
+  const order = await orders.ended;
+  log.info({ order }, 'stopping');
   const force = clock.timer(STOP_MAX_MS, () => {
     log.error({}, 'stop took too long');
     process.exit(1);
   });
   await follower?.stop();
-  await daemon.stop('isobar is stopping');
+  await daemon.stop('isobar is stopping', order === SUCCEEDED);
   force.cancel();
   return 0;
 }

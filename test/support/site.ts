@@ -1,7 +1,7 @@
 /** A deployment of real agents in this process: two sites, one load balancer each, free ports. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Agent } from '../../src/agent/agent.ts';
+import { Agent, type AgentOptions } from '../../src/agent/agent.ts';
 import { SystemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { prng } from '../../src/base/prng.ts';
@@ -50,7 +50,7 @@ export class TwoSites {
   }
 
   /** Not started, and not stopped by `stop()`. */
-  makeAgent(site: string): Agent {
+  makeAgent(site: string, changes: Partial<AgentOptions> = {}): Agent {
     const geo = buildGeoMap(this.config.geo, this.config.regions);
     if (!geo.ok) throw new Error(geo.error);
     return new Agent({
@@ -63,6 +63,7 @@ export class TwoSites {
       prng: prng(1),
       log: silentLog,
       version: 'test',
+      ...changes,
     });
   }
 

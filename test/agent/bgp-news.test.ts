@@ -1,0 +1,58 @@
+/** What becomes of a BGP session is news for the other sites, at once. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import type { Agent } from '../../src/agent/agent.ts';
+import { SystemClock } from '../../src/base/clock.ts';
+import { silentLog } from '../../src/base/log.ts';
+import { prng } from '../../src/base/prng.ts';
+import { Collector } from '../../src/bgp/collector.ts';
+import { bgpSite, neighbor } from '../support/bgp.ts';
+import { eventually } from '../support/eventually.ts';
+import { TwoSites } from '../support/site.ts';
+
+const sites = new TwoSites();
+const collectors = ['127.66.9.2', '127.66.9.3'].map(
+  (address) =>
+    new Collector({
+      as: 65_000,
+      router_id: '10.9.9.9',
+      listen: { address, port: 0 },
+      hold_time_ms: 90_000,
+      clock: new SystemClock(),
+      prng: prng(3),
+      log: silentLog,
+    }),
+);
+
+before(async () => {
+  await Promise.all(collectors.map((one) => one.start()));
+  await sites.start();
+  await Promise.all([...sites.agents.values()].map((agent) => agent.stop()));
+  const policy = { ...sites.config.policy, report_interval_ms: 60_000, report_stale_ms: 180_000 };
+  sites.config = {
+    ...sites.config,
+    policy,
+    sites: sites.config.sites.map((site, index) => {
+      const router = neighbor(collectors[index]!.address, { connect_retry_ms: 50 });
+      return { ...site, bgp: bgpSite([router], { as: 65_001 + index, next_hop: '127.0.0.1' }) };
+    }),
+  };
+  await Promise.all(['fra', 'iad'].map((site) => sites.startAgent(site)));
+});
+after(async () => {
+  await sites.stop();
+  await Promise.all(collectors.map((one) => one.stop()));
+});
+
+test('a site takes over when the one that it has left a VIP to loses its router', async () => {
+  const fra = sites.agents.get('fra')!;
+  const announced = (agent: Agent): boolean => agent.status().routes[0]!.announce;
+  const heard = (): boolean | undefined =>
+    fra.decision!.world.sightings.get('iad')?.report.routes.web?.heard;
+  await eventually('iad is heard', () => heard() === true, 5_000);
+  sites.backends[0]!.healthy = false;
+  await eventually('fra withdraws', () => !announced(fra), 5_000);
+  await collectors[1]!.stop();
+  await eventually('fra announces again', () => announced(fra), 5_000);
+  assert.equal(fra.status().routes[0]!.fitness, 'last-site-kept');
+});
