@@ -13,11 +13,11 @@ export interface CheckOptions {
   readonly machineFiles: boolean;
 }
 
-/** The sentence that all is good. Throws a CommandError with a line for each problem. */
+/** The sentence that all is good, after a line for each file that should be mended still. Throws a CommandError with a line for each problem. */
 export async function check({ config: dir, site, machineFiles }: CheckOptions): Promise<string> {
   const config = await configOf(dir, { machineFiles, ...(site !== undefined && { site }) });
   const sites = site === undefined ? config.sites : [siteOf(config, site)];
-  if (machineFiles) await checkMachines(config, sites);
+  const warnings = machineFiles ? await checkMachines(config, sites) : [];
   const counts = [
     counted(config.sites, 'site'),
     counted(config.services, 'service'),
@@ -25,21 +25,23 @@ export async function check({ config: dir, site, machineFiles }: CheckOptions): 
     counted(config.vips, 'VIP'),
     counted(config.zones, 'zone'),
   ];
-  return `${dir}: good: ${counts.join(', ')}`;
+  return [...warnings, `${dir}: good: ${counts.join(', ')}`].join('\n');
 }
 
-/** What is in the files that were found. */
-async function checkMachines(config: Config, sites: readonly Site[]): Promise<void> {
+/** Looks into the files that were found; the warnings are of those that are good all the same. */
+async function checkMachines(config: Config, sites: readonly Site[]): Promise<readonly string[]> {
+  const files = sites.map((site) => readMachineFiles(config, site.name));
   const looks = sites.flatMap((site) => [
-    readMachineFiles(config, site.name),
     tokenOf(site),
     ...(site.dns.tls ? [readCertificate(site.dns.tls)] : []),
   ]);
-  const problems = (await Promise.allSettled(looks)).flatMap((look) =>
+  const problems = (await Promise.allSettled([...files, ...looks])).flatMap((look) =>
     look.status === 'rejected' ? (look.reason as Error).message.split('\n') : [],
   );
   // Each site names the deployment's own files anew.
   if (problems.length > 0) throw new CommandError(problemLines([...new Set(problems)]));
+  const warnings = (await Promise.all(files)).flatMap(({ bgp }) => bgp.value.warnings);
+  return [...new Set(warnings)];
 }
 
 function counted({ length }: readonly unknown[], what: string): string {

@@ -25,7 +25,10 @@ export interface FollowOptions {
   readonly dir: string;
   /** As for the load that gave the agent's configuration. */
   readonly load: LoadOptions;
-  readonly agent: Pick<Agent, 'config' | 'site' | 'reload' | 'useCookieSecrets' | 'useTsigKeys'>;
+  readonly agent: Pick<
+    Agent,
+    'config' | 'site' | 'reload' | 'useCookieSecrets' | 'useTsigKeys' | 'useBgpKeys'
+  >;
   /** What the agent was started with. */
   readonly files: MachineFiles;
   readonly clock: Clock;
@@ -128,7 +131,7 @@ export class Follower {
   }
 
   async #takeNow(asked: boolean): Promise<ReloadReport> {
-    const { agent } = this.#options;
+    const { agent, log } = this.#options;
     if (this.#stopped) return this.#report([], []);
     const before = agent.config;
     const [after, was] = [this.#config, this.#files];
@@ -141,12 +144,17 @@ export class Follower {
       // Before the zones that name a new key: who is told of them may ask at once.
       const keys = files.keys.value;
       if (keys !== was.keys.value) await agent.useTsigKeys(keys);
+      // Nothing is dialled without its key: until the neighbours change, both old and new are known.
+      const [bgp, wasBgp] = [files.bgp.value, was.bgp.value];
+      if (bgp !== wasBgp) await agent.useBgpKeys(new Map([...wasBgp.keys, ...bgp.keys]));
       const anew = again || after !== before || files.geo.value !== was.geo.value;
       if (anew) this.#kept = await agent.reload(after, files.geo.value);
+      if (bgp !== wasBgp) await agent.useBgpKeys(bgp.keys);
       const cookies = files.cookies.value;
       if (cookies !== was.cookies.value) await agent.useCookieSecrets(cookies);
       this.#files = files;
       this.#told = '';
+      if (bgp !== wasBgp) for (const line of bgp.warnings) log.warn({}, line);
       const mended = kept.filter((problem) => !this.#kept.includes(problem));
       changes.push(...mended.map((problem) => `no longer a problem: ${problem}`));
       return await this.#tell([...configChanges(before, after), ...changes], this.#kept);

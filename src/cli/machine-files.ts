@@ -6,13 +6,14 @@
 import { randomBytes } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
+import { type BgpKeyFiles, bgpKeyFiles, readBgpKeys } from '../config/bgp-keys.ts';
 import { parseCookieSecrets } from '../config/cookie-secrets.ts';
 import { readText } from '../config/files.ts';
 import { SECRET_BYTES_MAX } from '../config/limits.ts';
 import { readTsigKey } from '../config/tsig-keys.ts';
 import type { TsigSecret } from '../dns/transfer/signing.ts';
 import type { GeoMap } from '../geo/map.ts';
-import type { Config } from '../model/config.ts';
+import type { Config, Site } from '../model/config.ts';
 import { CommandError } from './command-error.ts';
 import { geoOf, siteOf } from './config-dir.ts';
 
@@ -30,6 +31,7 @@ export interface MachineFiles {
   readonly geo: Part<GeoMap>;
   readonly cookies: Part<readonly Uint8Array[]>;
   readonly keys: Part<readonly TsigSecret[]>;
+  readonly bgp: Part<BgpKeyFiles>;
 }
 
 async function stateOf(path: string): Promise<string> {
@@ -61,6 +63,19 @@ async function keysOf({ tsig_keys }: Config): Promise<readonly TsigSecret[]> {
   return keys.flatMap((key) => (key.ok ? [key.value] : []));
 }
 
+async function bgpKeysOf({ bgp }: Site): Promise<BgpKeyFiles> {
+  const read = bgp && (await readBgpKeys(bgp));
+  if (!read) return { keys: new Map(), warnings: [] };
+  if (!read.ok) throw new CommandError(read.error);
+  return read.value;
+}
+
+/** What the configuration says of the speaker's keys: which there are, and what each is for. */
+function bgpKeysSaid({ bgp }: Site): unknown {
+  const all = bgp ? [...bgp.neighbors, ...bgp.ranges] : [];
+  return all.map(({ md5_key_file, bfd }) => [md5_key_file, bfd?.auth ?? null]);
+}
+
 /** Without a file: a secret that no other server has, for as long as the process lives. */
 async function cookiesOf(path: string | null): Promise<readonly Uint8Array[]> {
   if (path === null) return [randomBytes(COOKIE_SECRET_OCTETS)];
@@ -78,20 +93,24 @@ export async function readMachineFiles(
 ): Promise<MachineFiles> {
   const { geo, regions, tsig_keys } = config;
   const mmdb = geo.mmdb === null ? [] : [geo.mmdb];
-  const { secret_file } = siteOf(config, site).dns.cookies;
+  const own = siteOf(config, site);
+  const { secret_file } = own.dns.cookies;
   const cookies = secret_file === null ? [] : [secret_file];
   const secrets = tsig_keys.map(({ secret_file }) => secret_file);
   const parts = [
     partOf(before?.geo, [geo, regions], mmdb, () => geoOf(config)),
     partOf(before?.cookies, secret_file, cookies, () => cookiesOf(secret_file)),
     partOf(before?.keys, tsig_keys, secrets, () => keysOf(config)),
+    partOf(before?.bgp, bgpKeysSaid(own), own.bgp ? bgpKeyFiles(own.bgp) : [], () =>
+      bgpKeysOf(own),
+    ),
   ] as const;
   const failed = (await Promise.allSettled(parts)).flatMap((part) =>
     part.status === 'rejected' ? [(part.reason as Error).message] : [],
   );
   if (failed.length > 0) throw new CommandError(failed.join('\n'));
-  const [geoMap, cookieSecrets, keys] = parts;
-  return { geo: await geoMap, cookies: await cookieSecrets, keys: await keys };
+  const [geoMap, cookieSecrets, keys, bgp] = parts;
+  return { geo: await geoMap, cookies: await cookieSecrets, keys: await keys, bgp: await bgp };
 }
 
 /** Which of the parts are not the same, in words. */
@@ -100,5 +119,6 @@ export function machineChanges(before: MachineFiles, after: MachineFiles): strin
   if (before.geo.value !== after.geo.value) changes.push('geo map: made anew');
   if (before.cookies.value !== after.cookies.value) changes.push('cookie secrets: read anew');
   if (before.keys.value !== after.keys.value) changes.push('secrets of TSIG keys: read anew');
+  if (before.bgp.value !== after.bgp.value) changes.push('keys of BGP neighbours: read anew');
   return changes;
 }

@@ -68,7 +68,12 @@ export async function run(options: RunOptions): Promise<number> {
   };
   try {
     const room = { store, drivers, clock, prng, log, token, control, predecessor };
-    const secrets = { cookieSecrets: files.cookies.value, tsigKeys: files.keys.value };
+    for (const line of files.bgp.value.warnings) log.warn({}, line);
+    const secrets = {
+      cookieSecrets: files.cookies.value,
+      tsigKeys: files.keys.value,
+      bgpKeys: files.bgp.value.keys,
+    };
     const geo = files.geo.value;
     daemon = new Daemon({ config, site: site.name, geo, ...secrets, ...room });
     // An order ends a start that still waits for the first probes, too.

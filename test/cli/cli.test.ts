@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import process from 'node:process';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import type { Status } from '../../src/agent/status.ts';
@@ -80,6 +82,22 @@ describe('the command line', () => {
 });
 
 describe('without an agent', () => {
+  test('check: the key of a neighbour that is too long, or that anyone can read, is told', async () => {
+    const named = 'connect_retry: 1s\n      md5_key_file: spines.key';
+    await copy.edit('sites/fra.yaml', 'connect_retry: 1s', named);
+    await writeFile(join(copy.dir, 'spines.key'), 'secret\n', { mode: 0o644 });
+    const open = await isobar('check', '--config', copy.dir, '--site', 'fra');
+    assert.equal(open.code, 0, open.err);
+    assert.match(
+      open.out,
+      /^\S+spines\.key: every user of this machine can read the key: .*\n.*: good/,
+    );
+    await copy.write('spines.key', 'x'.repeat(81));
+    const long = await isobar('check', '--config', copy.dir, '--site', 'fra');
+    assert.equal(long.code, 1);
+    assert.match(long.err, /spines\.key: 81 octets: a key of TCP MD5 has 80 at most/);
+  });
+
   test('check: the demo’s deployment is good', async () => {
     const { code, out, err } = await isobar('check', '--config', copy.dir);
     assert.deepEqual([code, err], [0, '']);

@@ -1,9 +1,11 @@
 /** The follower: what a running agent is given, and what the operator is told of it. */
 import assert from 'node:assert/strict';
+import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { VirtualClock } from '../../src/base/clock.ts';
 import { type Log, silentLog } from '../../src/base/log.ts';
+import type { BgpKeys } from '../../src/bgp/ports.ts';
 import { Follower } from '../../src/cli/follow.ts';
 import { readMachineFiles } from '../../src/cli/machine-files.ts';
 import { loadConfig } from '../../src/config/load.ts';
@@ -23,6 +25,9 @@ class FakeAgent {
   error: Error | null = null;
   cookies: readonly Uint8Array[] = [];
   keys: readonly TsigSecret[] = [];
+  bgpKeys: BgpKeys = new Map();
+  /** The files of the keys that were known when the last configuration came. */
+  keysAtReload: readonly string[] = [];
 
   constructor(config: Config) {
     this.config = config;
@@ -31,6 +36,7 @@ class FakeAgent {
   async reload(config: Config, geo: GeoMap): Promise<readonly string[]> {
     this.reloads += 1;
     if (this.error) throw this.error;
+    this.keysAtReload = [...this.bgpKeys.keys()];
     this.config = config;
     this.geo = geo;
     return this.failure;
@@ -43,6 +49,10 @@ class FakeAgent {
   async useTsigKeys(keys: readonly TsigSecret[]): Promise<void> {
     assert.equal(this.reloads, 0, 'before the zones that name them');
     this.keys = keys;
+  }
+
+  async useBgpKeys(keys: BgpKeys): Promise<void> {
+    this.bgpKeys = keys;
   }
 }
 
@@ -249,4 +259,38 @@ describe('files outside the directory', () => {
     assert.deepEqual(agent.keys, [{ name: 'k', algorithm: 'hmac-sha256', secret }]);
     assert.deepEqual((await follower.reload()).changes, []);
   });
+});
+
+test('the key of a BGP neighbour is read anew; one that is empty is not taken', async () => {
+  const md5 = 'connect_retry: 1s\n      md5_key_file: spines.key';
+  await demo.edit('sites/fra.yaml', 'connect_retry: 1s', md5);
+  const file = join(demo.dir, 'spines.key');
+  await demo.write('spines.key', 'first\n');
+  await chmod(file, 0o600);
+  await follow();
+  await demo.write('spines.key', 'another\n');
+  await poll();
+  assert.deepEqual([...agent.bgpKeys], [[file, new TextEncoder().encode('another')]]);
+  assert.deepEqual((await follower.reload()).earlier?.changes, [
+    'keys of BGP neighbours: read anew',
+  ]);
+  await demo.write('spines.key', '\n');
+  await poll();
+  assert.match(errors.join(), /spines\.key: empty: write the secret into it/);
+  assert.deepEqual([...agent.bgpKeys.values()], [new TextEncoder().encode('another')]);
+  assert.equal(agent.reloads, 0);
+});
+
+test('while a neighbour goes from one key file to another, both keys are known', async () => {
+  const named = (file: string): string => `connect_retry: 1s\n      md5_key_file: ${file}`;
+  await demo.edit('sites/fra.yaml', 'connect_retry: 1s', named('a.key'));
+  for (const file of ['a.key', 'b.key']) await demo.write(file, 'secret\n');
+  await follow();
+  await demo.edit('sites/fra.yaml', 'a.key', 'b.key');
+  await follower.reload();
+  assert.deepEqual(
+    agent.keysAtReload,
+    ['a.key', 'b.key'].map((file) => join(demo.dir, file)),
+  );
+  assert.deepEqual([...agent.bgpKeys.keys()], [join(demo.dir, 'b.key')]);
 });
