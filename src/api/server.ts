@@ -15,9 +15,10 @@ import type { Agent } from '../agent/agent.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { err, ok, type Result } from '../base/result.ts';
+import { configFacts } from '../config/changes.ts';
 import { formatHostPort, type HostPort, parseAddress } from '../net/ip.ts';
 import { listenErrorText } from '../net/listen-error.ts';
-import type { Control } from './control.ts';
+import type { ConfigInUse, Control } from './control.ts';
 import { EVENT_STREAM_HEADERS, EventStreams, READERS_MAX } from './event-stream.ts';
 import { explainFor } from './explain.ts';
 import { metricsText } from './metrics.ts';
@@ -169,6 +170,11 @@ export class ApiServer {
 
   #controlling(app: Hono<Env>, control: Control): void {
     const { agent } = this.#options;
+    app.get('/v1/config', (c) => {
+      const { config, site } = agent;
+      const { dir } = control;
+      return c.json({ site, dir, config: configFacts(config) } satisfies ConfigInUse);
+    });
     app.post('/v1/reload', async (c) => {
       const report = await control.reload();
       return c.json(report, report.problems.length > 0 ? 422 : 200);

@@ -9,7 +9,7 @@ import type { Agent } from '../agent/agent.ts';
 import type { ReloadReport } from '../api/control.ts';
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import { configChanges, restartKeys } from '../config/changes.ts';
+import { configChanges, endingSessions, restartKeys } from '../config/changes.ts';
 import type { LoadOptions } from '../config/load.ts';
 import { formatProblem } from '../config/problem.ts';
 import { configVersion } from '../config/version.ts';
@@ -157,26 +157,36 @@ export class Follower {
       if (bgp !== wasBgp) for (const line of bgp.warnings) log.warn({}, line);
       const mended = kept.filter((problem) => !this.#kept.includes(problem));
       changes.push(...mended.map((problem) => `no longer a problem: ${problem}`));
-      return await this.#tell([...configChanges(before, after), ...changes], this.#kept);
+      const all = [...configChanges(before, after), ...changes];
+      return await this.#tell(all, this.#kept, endingSessions(before, after, agent.site));
     } catch (error) {
       return this.#refuse((error as Error).message.split('\n'));
     }
   }
 
-  #report(changes: readonly string[], problems: readonly string[]): ReloadReport {
+  #report(
+    changes: readonly string[],
+    problems: readonly string[],
+    sessions: readonly string[] = [],
+  ): ReloadReport {
     const { agent, clock } = this.#options;
     const restart = restartKeys(this.#started, agent.config, agent.site);
     const last = this.#earlier;
     const earlier = last && { ago_ms: clock.now() - last.at, changes: last.changes };
-    return { changes, earlier, restart, problems };
+    return { changes, earlier, sessions, restart, problems };
   }
 
-  async #tell(changes: readonly string[], problems: readonly string[]): Promise<ReloadReport> {
+  async #tell(
+    changes: readonly string[],
+    problems: readonly string[],
+    sessions: readonly string[],
+  ): Promise<ReloadReport> {
     const { log, dir, clock } = this.#options;
-    const report = this.#report(changes, problems);
+    const report = this.#report(changes, problems, sessions);
     if (changes.length > 0) this.#earlier = { at: clock.now(), changes };
     // Where the directory is a Git work tree, the commit that an operator will find it at.
     log.info({ commit: await configVersion(dir), changes }, 'configuration in use');
+    if (sessions.length > 0) log.warn({ sessions }, 'BGP sessions have ended for it');
     if (report.restart.length > 0) {
       log.warn({ keys: report.restart }, 'changed, but in use only after a restart');
     }

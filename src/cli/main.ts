@@ -6,7 +6,7 @@
 import { userInfo } from 'node:os';
 import { Command, Option } from 'commander';
 import type { Status } from '../agent/status.ts';
-import type { ReloadReport } from '../api/control.ts';
+import type { ConfigInUse, ReloadReport } from '../api/control.ts';
 import { SystemClock } from '../base/clock.ts';
 import { keepNewSpaceSmall } from '../base/memory.ts';
 import type { Explanation } from '../decide/explain.ts';
@@ -144,8 +144,18 @@ reachOptions(
 reachOptions(
   program
     .command('reload')
-    .description('have a running agent read its files again; show what has changed, or is wrong'),
-).action(async (options: ReachOptions) => {
+    .description('have a running agent read its files again; show what has changed, or is wrong')
+    .option(
+      '--dry-run',
+      'apply nothing: tell what the files of --config would change, and which BGP sessions would end',
+    ),
+).action(async (options: ReachOptions & { dryRun?: true }) => {
+  if (options.dryRun) {
+    const inUse = await ask<ConfigInUse>(options, '/v1/config');
+    const { dryRun } = await import('./dry-run.ts');
+    print(await dryRun(inUse, options.config));
+    return;
+  }
   const report = await ask<ReloadReport>(options, '/v1/reload', {}, RELOAD_TIMEOUT_MS);
   const [{ reloadText }, { problemLines }] = await Promise.all([
     import('./reload.ts'),

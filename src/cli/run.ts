@@ -1,4 +1,5 @@
 /** `isobar run`: one site's daemon as in production, until a signal, or another process takes over. */
+import { resolve } from 'node:path';
 import type { Control, ReloadReport } from '../api/control.ts';
 import { type Clock, SystemClock } from '../base/clock.ts';
 import { type Log, type LogLevel, pinoLog } from '../base/log.ts';
@@ -36,6 +37,7 @@ export interface RunOptions {
 const STARTING: ReloadReport = {
   changes: [],
   earlier: null,
+  sessions: [],
   restart: [],
   problems: ['the daemon is starting'],
 };
@@ -63,6 +65,7 @@ export async function run(options: RunOptions): Promise<number> {
   const notice = (sentence: string): void => log.info({}, sentence);
   const drivers = (now: Config) => spillDrivers(now, site.name, systemHost, notice);
   const control: Control = {
+    dir: resolve(options.config),
     reload: async () => follower?.reload() ?? STARTING,
     leave: () => orders.end(SUCCEEDED),
   };

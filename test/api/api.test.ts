@@ -6,7 +6,7 @@ import process from 'node:process';
 import { after, afterEach, before, describe, test } from 'node:test';
 import type { Agent } from '../../src/agent/agent.ts';
 import type { Status } from '../../src/agent/status.ts';
-import type { Control, ReloadReport } from '../../src/api/control.ts';
+import type { ConfigInUse, Control, ReloadReport } from '../../src/api/control.ts';
 import { BACKLOG_BYTES_MAX, HISTORY_MAX, READERS_MAX } from '../../src/api/event-stream.ts';
 import { ApiServer } from '../../src/api/server.ts';
 import { silentLog } from '../../src/base/log.ts';
@@ -25,8 +25,16 @@ let api: ApiServer;
 
 /** What the daemon around the agent was told, and what it answers. */
 const orders: string[] = [];
-let reloaded: ReloadReport = { changes: [], earlier: null, restart: [], problems: [] };
+const NOTHING: ReloadReport = {
+  changes: [],
+  earlier: null,
+  sessions: [],
+  restart: [],
+  problems: [],
+};
+let reloaded = NOTHING;
 const control: Control = {
+  dir: '/etc/isobar',
   reload: async () => {
     orders.push('reload');
     return reloaded;
@@ -382,18 +390,23 @@ describe('changing', () => {
 
 describe('orders to the daemon', () => {
   test('a reload tells what has changed; with problems it is 422', async () => {
-    reloaded = {
-      changes: ['zone example.com: changed'],
-      earlier: null,
-      restart: ['api'],
-      problems: [],
-    };
+    reloaded = { ...NOTHING, changes: ['zone example.com: changed'], restart: ['api'] };
     const good = await post('/v1/reload');
     assert.deepEqual([good.status, await good.json()], [200, reloaded]);
-    reloaded = { changes: [], earlier: null, restart: [], problems: ['deployment.yaml:1:1: bad'] };
+    reloaded = { ...NOTHING, problems: ['deployment.yaml:1:1: bad'] };
     const bad = await post('/v1/reload');
     assert.deepEqual([bad.status, await bad.json()], [422, reloaded]);
     assert.deepEqual(orders.splice(0), ['reload', 'reload']);
+  });
+
+  test('what is in use is told without the images of zones', async () => {
+    const { dir, site, config } = (await (await get('/v1/config')).json()) as ConfigInUse;
+    assert.deepEqual([dir, site], ['/etc/isobar', 'fra']);
+    assert.deepEqual(
+      config.zones.map((zone) => [zone.origin, 'image' in zone]),
+      [['example.com', false]],
+    );
+    assert.deepEqual(config.sites, fra.config.sites);
   });
 
   test('who says whom it means makes the daemon leave, and nobody else', async () => {

@@ -28,7 +28,7 @@ describe('the command line', () => {
     check: ['--config', '--site', '--no-machine-files'],
     explain: ['--client', '--live', '--json', '--site', '--config', '--api'],
     status: ['--json', '--site', '--config', '--api'],
-    reload: ['--site', '--config', '--api'],
+    reload: ['--dry-run', '--site', '--config', '--api'],
     drain: ['--reason', '--site', '--config', '--api'],
     undrain: ['--site', '--config', '--api'],
     schema: [],

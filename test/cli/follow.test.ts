@@ -104,6 +104,7 @@ describe('a reload', () => {
     assert.deepEqual(report, {
       earlier: null,
       changes: ['zone example.com: changed', 'site fra: changed'],
+      sessions: [],
       restart: ['api'],
       problems: [],
     });
@@ -112,10 +113,20 @@ describe('a reload', () => {
     assert.deepEqual(await follower.reload(), {
       earlier: { ago_ms: 1000, changes: report.changes },
       changes: [],
+      sessions: [],
       restart: ['api'],
       problems: [],
     });
     assert.equal(agent.reloads, 1);
+  });
+
+  test('says which BGP sessions have ended for it, and why', async () => {
+    await demo.edit('sites/fra.yaml', 'hold_time: 9s', 'hold_time: 30s');
+    const { changes, sessions } = await follower.reload();
+    assert.deepEqual(changes, ['neighbor collector of fra: changed']);
+    assert.deepEqual(sessions, ['collector: changed hold time: its session is made anew']);
+    await demo.edit('sites/fra.yaml', 'connect_retry: 1s', 'announce: {med: 7}');
+    assert.deepEqual((await follower.reload()).sessions, []);
   });
 
   test('gives every problem with its place, and leaves the agent alone', async () => {
@@ -287,7 +298,8 @@ test('while a neighbour goes from one key file to another, both keys are known',
   for (const file of ['a.key', 'b.key']) await demo.write(file, 'secret\n');
   await follow();
   await demo.edit('sites/fra.yaml', 'a.key', 'b.key');
-  await follower.reload();
+  const { sessions } = await follower.reload();
+  assert.deepEqual(sessions, ['collector: changed MD5 key file: its session is made anew']);
   assert.deepEqual(
     agent.keysAtReload,
     ['a.key', 'b.key'].map((file) => join(demo.dir, file)),

@@ -5,7 +5,7 @@ import { TYPE } from '../../src/dns/wire/codes.ts';
 import { TempDeployment } from '../support/deployment.ts';
 import { ask } from '../support/dns-client.ts';
 import { eventually } from '../support/eventually.ts';
-import { FraProcess, isobar, type Place, prepareFra } from '../support/isobar.ts';
+import { type Ended, FraProcess, isobar, type Place, prepareFra } from '../support/isobar.ts';
 import { Backend } from '../support/site.ts';
 
 describe('a running daemon', () => {
@@ -42,6 +42,38 @@ describe('a running daemon', () => {
     assert.match(out, /^ {0,2}zone example\.com: changed$/m);
     assert.match(out, /^restart needed for: dns\.udp_payload_max$/m);
     assert.deepEqual(await ask(place.dns, 'new.example.com', TYPE.A, '192.0.2.0'), ['192.0.2.77']);
+  });
+
+  test('isobar reload --dry-run: other files are compared with what is in use; nothing changes', async () => {
+    const candidate = await TempDeployment.create();
+    for (const file of ['deployment.yaml', 'sites/fra.yaml']) {
+      await candidate.write(file, await copy.read(file));
+    }
+    const ask = (): Promise<Ended> =>
+      isobar('reload', '--dry-run', '--site', 'fra', '--config', candidate.dir);
+    assert.deepEqual(await ask(), { code: 0, out: 'nothing would change\n', err: '' });
+    await candidate.edit('sites/fra.yaml', 'hold_time: 9s', 'hold_time: 30s');
+    await candidate.edit('sites/fra.yaml', 'workers: 1', 'udp_payload_max: 1400');
+    await candidate.append('zones/example.com.zone', 'new IN A 192.0.2.77\n');
+    assert.deepEqual(await ask(), {
+      code: 0,
+      out: [
+        'zone example.com: changed',
+        'site fra: changed',
+        'neighbor collector of fra: changed',
+        'BGP session with collector: changed hold time: its session is made anew',
+        'restart needed for: dns.udp_payload_max',
+        'nothing has been applied',
+        '',
+      ].join('\n'),
+      err: '',
+    });
+    await candidate.edit('sites/fra.yaml', 'hold_time: 30s', 'hold_time: 30');
+    const { code, err } = await ask();
+    assert.equal(code, 1);
+    assert.match(err, /^sites\/fra\.yaml:\d+:\d+: 30 is not a duration/);
+    assert.equal((await isobar('reload', '--api', place.api)).out, 'nothing has changed\n');
+    await candidate.destroy();
   });
 
   test('isobar reload: every problem with its place, exit code 1, and the old stays', async () => {

@@ -1,8 +1,14 @@
 /** What an operator is told of a reload: names, never indices, and what waits for a restart. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { CHANGES_MAX, configChanges, restartKeys } from '../../src/config/changes.ts';
+import {
+  CHANGES_MAX,
+  configChanges,
+  endingSessions,
+  restartKeys,
+} from '../../src/config/changes.ts';
 import type { Config, Site } from '../../src/model/config.ts';
+import { bgpSite, neighbor } from '../support/bgp.ts';
 import { testConfig } from '../support/config.ts';
 
 const base = testConfig();
@@ -64,6 +70,44 @@ describe('what has changed', () => {
     }));
     const lines = configChanges({ ...base, zones: [] }, { ...base, zones });
     assert.deepEqual([lines.length, lines.at(-1)], [CHANGES_MAX + 1, '… and 7 more']);
+  });
+});
+
+describe('BGP sessions', () => {
+  const one = neighbor({ address: '192.0.2.1', port: 179 }, { name: 'one' });
+  const two = neighbor({ address: '192.0.2.2', port: 179 }, { name: 'two' });
+  const before = withFra({ bgp: bgpSite([one, two]) });
+
+  test('each neighbour is told by its name, beside the site', () => {
+    const after = withFra({
+      bgp: bgpSite([
+        { ...one, ttl: 2 },
+        { ...two, name: 'three' },
+      ]),
+    });
+    assert.deepEqual(configChanges(before, after), [
+      'neighbor one of fra: changed',
+      'neighbor three of fra: added',
+      'neighbor two of fra: removed',
+    ]);
+    const elsewhere = withFra({ bgp: bgpSite([one, two], { router_id: '10.9.9.9' }) });
+    assert.deepEqual(configChanges(before, elsewhere), ['site fra: changed']);
+  });
+
+  test('those end whose neighbour goes or is opened otherwise, of this site only', () => {
+    const announce = { ...one.announce, vips: ['web'] };
+    const after = withFra({ bgp: bgpSite([{ ...one, announce }]) });
+    assert.deepEqual(endingSessions(before, after, 'fra'), [
+      'two: no longer configured: its session ends',
+    ]);
+    assert.deepEqual(endingSessions(before, after, 'iad'), []);
+    assert.deepEqual(endingSessions(before, withFra({ bgp: null }), 'fra').length, 2);
+    assert.deepEqual(endingSessions(withFra({ bgp: null }), before, 'fra'), []);
+    const renumbered = withFra({ bgp: bgpSite([one, two], { as: 65_099 }) });
+    assert.equal(
+      endingSessions(before, renumbered, 'fra')[0],
+      'one: changed our AS: its session is made anew',
+    );
   });
 });
 
