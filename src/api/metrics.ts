@@ -41,6 +41,7 @@ export function metricsText(status: Status): string {
   agentMetrics(out, status);
   siteMetrics(out, status);
   routeMetrics(out, status);
+  bgpMetrics(out, status);
   spillMetrics(out, status);
   dnsMetrics(out, status);
   return out.text();
@@ -73,12 +74,88 @@ function siteMetrics(out: Exposition, { sites, endpoints }: Status): void {
   for (const { id, site, eligible: yes } of endpoints) eligible(flag(yes), { endpoint: id, site });
 }
 
-function routeMetrics(out: Exposition, { routes, neighbors }: Status): void {
+function routeMetrics(out: Exposition, { routes }: Status): void {
   const announced = out.gauge('isobar_route_announced', '1 while the VIP is announced.');
   for (const { vip, announce } of routes) announced(flag(announce), { vip });
-  const session = out.gauge('isobar_bgp_established', '1 while the session is up.');
-  for (const { name, state } of neighbors) {
-    session(flag(state === 'Established'), { neighbor: name });
+  const fitness = out.gauge('isobar_route_fitness', 'Always 1; the label holds the fitness.');
+  for (const { vip, fitness: name } of routes)
+    if (name !== null) fitness(1, { vip, fitness: name });
+  const told = out.gauge('isobar_route_neighbors', 'Neighbours and ranges that are told the VIP.');
+  for (const { vip, offers } of routes) {
+    told(offers.filter(({ announce }) => announce).length, { vip });
+  }
+  const penalty = out.gauge('isobar_route_penalty', 'Penalty for coming and going.');
+  for (const { vip, memory } of routes) if (memory) penalty(memory.penalty, { vip });
+  const suppressed = out.gauge('isobar_route_suppressed', '1 while a penalty holds the VIP back.');
+  for (const { vip, memory } of routes) if (memory) suppressed(flag(memory.suppressed), { vip });
+}
+
+/** Of a range only the sums: whose addresses come and go would leave ever new series behind. */
+function bgpMetrics(out: Exposition, { neighbors }: Status): void {
+  const named = neighbors.filter(({ range }) => range === null);
+  sessionMetrics(out, named);
+  exchangeMetrics(out, named);
+  const inRange = out.gauge('isobar_bgp_range_sessions', 'Sessions that are up, by their range.');
+  for (const range of new Set(neighbors.flatMap(({ range }) => range ?? []))) {
+    const up = neighbors.filter((one) => one.range === range && isUp(one));
+    inRange(up.length, { range });
+  }
+}
+
+const isUp = ({ state }: Status['neighbors'][number]): boolean => state === 'Established';
+
+function sessionMetrics(out: Exposition, neighbors: Status['neighbors']): void {
+  const established = out.gauge('isobar_bgp_established', '1 while the session is up.');
+  for (const one of neighbors) established(flag(isUp(one)), { neighbor: one.name });
+  const state = out.gauge('isobar_bgp_state', 'Always 1; the label holds the state.');
+  for (const { name, state: word } of neighbors) state(1, { neighbor: name, state: word });
+  const since = out.gauge(
+    'isobar_bgp_up_seconds',
+    'Seconds that the session has been up; absent: down.',
+  );
+  for (const one of neighbors) if (isUp(one)) since(one.for_ms / 1000, { neighbor: one.name });
+  const lost = out.counter('isobar_bgp_sessions_lost_total', 'Sessions that were up and ended.');
+  for (const one of neighbors) lost(one.sessions - flag(isUp(one)), { neighbor: one.name });
+  const guarded = out.gauge('isobar_bgp_guarded', '1 while a thread would withdraw in our place.');
+  for (const one of neighbors) guarded(flag(one.guarded), { neighbor: one.name });
+  const bfd = out.gauge('isobar_bgp_bfd_up', '1 while BFD is up; absent: not configured.');
+  for (const { name, bfd: it } of neighbors)
+    if (it) bfd(flag(it.state === 'up'), { neighbor: name });
+  const downs = out.counter('isobar_bgp_bfd_downs_total', 'Times that BFD was up and went down.');
+  for (const { name, bfd: it } of neighbors) if (it) downs(it.downs, { neighbor: name });
+}
+
+function exchangeMetrics(out: Exposition, neighbors: Status['neighbors']): void {
+  const messages = out.counter('isobar_bgp_messages_total', 'Messages by direction and type.');
+  for (const { name: neighbor, messages_in, messages_out } of neighbors) {
+    for (const [direction, counts] of [
+      ['in', messages_in],
+      ['out', messages_out],
+    ] as const) {
+      for (const [type, count] of Object.entries(counts)) {
+        messages(count, { neighbor, direction, type });
+      }
+    }
+  }
+  const faults = out.counter('isobar_bgp_faults_total', 'Messages received with a fault.');
+  for (const { name, faults_in } of neighbors) faults(faults_in, { neighbor: name });
+  const routes = out.gauge('isobar_bgp_routes_out', 'Our routes by what became of them.');
+  for (const { name: neighbor, routes_out, routes_pending, routes_unsendable } of neighbors) {
+    routes(routes_out, { neighbor, state: 'announced' });
+    routes(routes_pending, { neighbor, state: 'pending' });
+    routes(routes_unsendable, { neighbor, state: 'not-carried' });
+  }
+  const prefixes = out.gauge('isobar_bgp_prefixes_in', 'Prefixes that the neighbour has told us.');
+  for (const { name: neighbor, received } of neighbors) {
+    prefixes(received.ipv4, { neighbor, family: 'ipv4' });
+    prefixes(received.ipv6, { neighbor, family: 'ipv6' });
+  }
+  const missing = out.gauge(
+    'isobar_bgp_vips_missing',
+    'VIPs that do not come back from the neighbour; absent: nobody looks.',
+  );
+  for (const { name, vips_missing: vips } of neighbors) {
+    if (vips !== null) missing(vips.length, { neighbor: name });
   }
 }
 

@@ -1,8 +1,8 @@
 /**
- * The HTTP API of one agent: status, plan, explain, events, drain, metrics. It reads the agent and
- * hands orders to it and to its daemon; it decides nothing. Reading is open to whoever reaches the address (loopback
- * by default); changing needs the site's token where one is configured, and never comes from a web
- * page: a request with an Origin header is refused.
+ * The HTTP API of one agent: status, plan, explain, BGP, events, drain, metrics. It reads the agent
+ * and hands orders to it and to its daemon; it decides nothing. Reading is open to whoever reaches
+ * the address (loopback by default); changing needs the site's token where one is configured, and
+ * never comes from a web page: a request with an Origin header is refused.
  */
 
 import { timingSafeEqual } from 'node:crypto';
@@ -14,19 +14,18 @@ import { bodyLimit } from 'hono/body-limit';
 import type { Agent } from '../agent/agent.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import { err, ok, type Result } from '../base/result.ts';
 import { configFacts } from '../config/changes.ts';
 import { formatHostPort, type HostPort, parseAddress } from '../net/ip.ts';
 import { listenErrorText } from '../net/listen-error.ts';
+import { bgpChanging, bgpReading } from './bgp.ts';
 import type { ConfigInUse, Control } from './control.ts';
 import { EVENT_STREAM_HEADERS, EventStreams, READERS_MAX } from './event-stream.ts';
 import { explainFor } from './explain.ts';
 import { metricsText } from './metrics.ts';
+import { orderOf } from './order.ts';
 
 /** Largest body of a request, in bytes. */
 const BODY_MAX = 16 * 1024;
-/** Longest name or reason that an operator may give, in characters. */
-const TEXT_MAX = 200;
 /** A client that holds its connection open for longer does not hold the daemon open. */
 const CLOSE_WITHIN_MS = 500;
 /** The version names the exposition format, which newer Prometheus insists on. */
@@ -109,11 +108,12 @@ export class ApiServer {
   }
 
   #reading(app: Hono<Env>): void {
-    const { agent } = this.#options;
+    const { agent, clock } = this.#options;
     app.get('/healthz', (c) => c.text('ok\n'));
     app.get('/readyz', (c) => (agent.decision ? c.text('ready\n') : c.text('starting\n', 503)));
     app.get('/metrics', (c) => c.body(metricsText(agent.status()), 200, METRICS_HEADERS));
     app.get('/v1/status', (c) => c.json(agent.status()));
+    bgpReading(app, agent, () => clock.now());
     app.get('/v1/plan', (c) => c.json(agent.decision?.plan ?? null));
     app.get('/v1/events', (c) => {
       // A HEAD request has no body that could be streamed.
@@ -165,6 +165,7 @@ export class ApiServer {
       agent.undrain(order.value.by);
       return c.json({ drain: agent.status().drain });
     });
+    bgpChanging(app, agent);
     if (this.#options.control) this.#controlling(app, this.#options.control);
   }
 
@@ -199,27 +200,4 @@ export class ApiServer {
     const given = Buffer.from(header ?? '');
     return wanted.length === given.length && timingSafeEqual(wanted, given);
   }
-}
-
-interface Order {
-  readonly by: string;
-  readonly reason: string;
-}
-
-/** Who orders something and why; both optional, bounded, printable. */
-function orderOf(text: string): Result<Order, string> {
-  let body: unknown;
-  try {
-    body = JSON.parse(text || '{}');
-  } catch {
-    return err('the body is not JSON');
-  }
-  if (typeof body !== 'object' || body === null) return err('the body is not a JSON object');
-  const fields = body as Readonly<Record<string, unknown>>;
-  const field = (name: keyof Order, fallback: string): string => {
-    const value = fields[name];
-    if (typeof value !== 'string' || value.trim() === '') return fallback;
-    return value.replace(/\p{Cc}/gu, ' ').slice(0, TEXT_MAX);
-  };
-  return ok({ by: field('by', 'an operator'), reason: field('reason', 'no reason given') });
 }

@@ -11,6 +11,7 @@ import { SystemClock } from '../base/clock.ts';
 import { keepNewSpaceSmall } from '../base/memory.ts';
 import type { Explanation } from '../decide/explain.ts';
 import type { ReachOptions } from './api-client.ts';
+import { addBgpCommands } from './bgp-commands.ts';
 import type { CheckOptions } from './check.ts';
 import { CommandError } from './command-error.ts';
 import type { RunOptions } from './run.ts';
@@ -185,6 +186,8 @@ reachOptions(program.command('undrain').description('bring a drained site back')
     print('no longer draining');
   },
 );
+
+addBgpCommands(program, { reachOptions, ask, operator, print });
 
 program
   .command('schema')

@@ -6,6 +6,7 @@ import process from 'node:process';
 import { after, afterEach, before, describe, test } from 'node:test';
 import type { Agent } from '../../src/agent/agent.ts';
 import type { Status } from '../../src/agent/status.ts';
+import type { BgpNeighbors } from '../../src/api/bgp.ts';
 import type { ConfigInUse, Control, ReloadReport } from '../../src/api/control.ts';
 import { BACKLOG_BYTES_MAX, HISTORY_MAX, READERS_MAX } from '../../src/api/event-stream.ts';
 import { ApiServer } from '../../src/api/server.ts';
@@ -385,6 +386,32 @@ describe('changing', () => {
     });
     assert.equal(chunked, 413);
     assert.equal(fra.status().drain, null);
+  });
+});
+
+describe('BGP', () => {
+  test('a site without neighbours has none to show, and none to reset', async () => {
+    const { neighbors } = (await (await get('/v1/bgp/neighbors')).json()) as BgpNeighbors;
+    assert.deepEqual(neighbors, []);
+    assert.deepEqual(await (await get('/v1/bgp/routes')).json(), { routes: [], left_out: [] });
+    for (const path of ['routes?neighbor=x', 'received?neighbor=x', 'why/x', 'why/rack/10.0.0.1']) {
+      const response = await get(`/v1/bgp/${path}`);
+      assert.equal(response.status, 404, path);
+      assert.match(await errorOf(response), /^no neighbour is named ".+"; there is none$/);
+    }
+    assert.equal((await post('/v1/bgp/reset', { neighbor: 'x' })).status, 404);
+    assert.equal((await post('/v1/bgp/reset')).status, 400);
+    assert.equal((await post('/v1/bgp/reset-penalty', { vip: 'mail' })).status, 404);
+    assert.deepEqual(await (await post('/v1/bgp/reset-penalty')).json(), { reset: [] });
+  });
+
+  test('resets need the token, and never come from a web page', async () => {
+    const guarded = await serve(fra, TOKEN);
+    for (const path of ['/v1/bgp/reset', '/v1/bgp/reset-penalty']) {
+      assert.equal((await post(path, { neighbor: 'x' }, {}, guarded)).status, 401);
+      const page = { authorization: `Bearer ${TOKEN}`, origin: 'http://evil.example' };
+      assert.equal((await post(path, { neighbor: 'x' }, page, guarded)).status, 403);
+    }
   });
 });
 

@@ -31,6 +31,13 @@ describe('the command line', () => {
     reload: ['--dry-run', '--site', '--config', '--api'],
     drain: ['--reason', '--site', '--config', '--api'],
     undrain: ['--site', '--config', '--api'],
+    bgp: [],
+    'bgp neighbors': ['--json', '--site', '--config', '--api'],
+    'bgp routes': ['--neighbor', '--json', '--site', '--config', '--api'],
+    'bgp received': ['--json', '--site', '--config', '--api'],
+    'bgp why': ['--json', '--site', '--config', '--api'],
+    'bgp reset': ['--reason', '--site', '--config', '--api'],
+    'bgp reset-penalty': ['--site', '--config', '--api'],
     schema: [],
     demo: ['--config', '--exercise'],
   };
@@ -40,8 +47,9 @@ describe('the command line', () => {
     assert.equal(top.code, 0);
     await Promise.all(
       Object.entries(OPTIONS).map(async ([command, options]) => {
-        assert.match(top.out, new RegExp(`^  ${command}\\b`, 'm'));
-        const { code, out, err } = await isobar(command, '--help');
+        const words = command.split(' ');
+        assert.match(top.out, new RegExp(`^  ${words[0]}\\b`, 'm'));
+        const { code, out, err } = await isobar(...words, '--help');
         assert.deepEqual([code, err], [0, '']);
         const listed = [...out.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)].map((match) => match[1]!);
         assert.deepEqual(listed.sort(), [...options, '--help'].sort(), command);
@@ -58,6 +66,8 @@ describe('the command line', () => {
       [['explain', '--client', '192.0.2.7'], /missing required argument 'name'/],
       [['status', '--config', copy.dir], /say which site: --site with one of fra, iad, sin/],
       [['status', '--api', 'localhost:8301'], /write a URL/],
+      [['bgp', 'nieghbors'], /unknown command 'nieghbors'/],
+      [['bgp', 'why'], /missing required argument 'name'/],
       [['schema', 'zoen'], /no schema "zoen"; there are deployment, site, zone/],
     ];
     await Promise.all(

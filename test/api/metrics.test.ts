@@ -1,0 +1,19 @@
+/** Metrics of BGP: neighbours of ranges come and go, and must leave no series behind. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Status } from '../../src/agent/status.ts';
+import { metricsText } from '../../src/api/metrics.ts';
+import { neighborStatus, STARTED } from '../support/status.ts';
+
+test('neighbours of a range are counted together, the others one by one', () => {
+  const neighbors = [
+    neighborStatus({ name: 'spine', state: 'Established', sessions: 3 }),
+    neighborStatus({ name: 'rack/10.1.0.7', range: 'rack', state: 'Established' }),
+    neighborStatus({ name: 'rack/10.1.0.8', range: 'rack', state: 'OpenSent' }),
+  ];
+  const text = metricsText({ ...STARTED, neighbors } satisfies Status);
+  assert.match(text, /^isobar_bgp_established\{neighbor="spine"\} 1$/m);
+  assert.match(text, /^isobar_bgp_sessions_lost_total\{neighbor="spine"\} 2$/m);
+  assert.match(text, /^isobar_bgp_range_sessions\{range="rack"\} 1$/m);
+  assert.doesNotMatch(text, /10\.1\.0/);
+});
