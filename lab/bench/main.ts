@@ -4,6 +4,9 @@
  */
 import process from 'node:process';
 import { Command, InvalidArgumentError } from 'commander';
+import { benchBgp } from './bgp.ts';
+import { ANNOUNCERS } from './bgp-announcers.ts';
+import { benchBgpMemory } from './bgp-memory.ts';
 import { benchDns } from './dns.ts';
 import { MIXES } from './dns-mixes.ts';
 import { PEERS } from './dns-servers.ts';
@@ -63,6 +66,23 @@ program
   .option('--rounds <n>', 'reloads', positive, 3)
   .option('--rate <n>', 'queries per second meanwhile', positive, 30_000)
   .action(benchReload);
+
+const speakers = ANNOUNCERS.map(({ name }) => name);
+
+program
+  .command('bgp')
+  .description('how fast routes come to and go from a router that isobar or a peer announces to')
+  .option('--speaker <names>', 'speakers, of all that are installed', oneOf(speakers), speakers)
+  .option('--rounds <n>', 'rounds, each with every speaker once', positive, 3)
+  .option('--flips <n>', 'times that a VIP comes and goes in a round', positive, 20)
+  .action(benchBgp);
+
+program
+  .command('bgp-memory')
+  .description('memory of isobar while many neighbours have sent it many routes')
+  .option('--neighbors <n>', 'sessions', positive, 100)
+  .option('--routes <n>', 'routes of each', positive, 1_000)
+  .action(benchBgpMemory);
 
 try {
   await program.parseAsync();
