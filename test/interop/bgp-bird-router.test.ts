@@ -75,7 +75,7 @@ describe('BIRD beyond the base', { skip: need('root', 'ip', 'bird'), timeout: 12
     await lab.startRouter({ globalLines: GLOBAL, familyLines: BOTH_WAYS });
     await lab.startSpeaker(siteOf({ receive: { ...RECEIVE, prefixes_max: 3 } }));
     await lab.wait('the end', () => /Maximum number of prefixes reached/i.test(lab.router.log()));
-    assert.ok(lab.speaker.told(/6\/1/));
+    await lab.wait('our word for it', () => lab.speaker.told(/6\/1/));
   });
 
   test('makes a route that asks for it the last choice (GRACEFUL_SHUTDOWN)', async () => {
