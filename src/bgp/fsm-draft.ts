@@ -117,6 +117,7 @@ export class Draft {
     const { session_failures, settings } = this.state;
     const usual_ms = this.#backoff_ms(session_failures, settings.idle_hold_max_ms);
     this.startTimer('idle-hold', wait_ms ?? usual_ms);
+    this.set({ sentenced: wait_ms !== null });
     if (wait_ms === null) this.set({ session_failures: session_failures + 1 });
   }
 

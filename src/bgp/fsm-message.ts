@@ -5,6 +5,7 @@
 import { cease, type Draft, other } from './fsm-draft.ts';
 import type { Connection, Received, Slot } from './fsm-model.ts';
 import { agree, collisionLoser, ourOpen, refusal } from './open-check.ts';
+import type { BfdState } from './ports.ts';
 import { CEASE, ERROR, errorWords, FSM_ERROR, TYPE } from './wire/codes.ts';
 import type { Fault } from './wire/fault.ts';
 import type { MessageType } from './wire/message.ts';
@@ -121,8 +122,14 @@ function opened(draft: Draft, slot: Slot, open: Open): void {
   // else a peer that dies here would occupy its connection for ever.
   if (agreement.hold_ms > 0) draft.armHold(slot, agreement.hold_ms);
   draft.setConnection(slot, { ...connection, state: 'bfd-wait' });
-  if (!settings.bfd?.strict || bfd === 'up') confirm(draft, slot);
+  if (!settings.bfd?.strict || bfdAllows(bfd)) confirm(draft, slot);
 }
+
+/**
+ * Whether a session may open that must wait for BFD. RFC 5882 §4.1: where BFD is switched off, on
+ * either side, it says nothing against the path, and the session is not held up for it.
+ */
+export const bfdAllows = (bfd: BfdState | null): boolean => bfd === 'up' || bfd === 'admin-down';
 
 /** Answers the OPEN; the session is complete when the peer has answered ours. */
 export function confirm(draft: Draft, slot: Slot): void {

@@ -50,6 +50,8 @@ export interface PeerState {
    * a connection exists.
    */
   readonly phase: 'idle' | 'connect' | 'retry' | 'listen';
+  /** In Idle: the wait has a set length, which only an operator's start cuts short. */
+  readonly sentenced: boolean;
   readonly out: Connection | null;
   readonly in: Connection | null;
   /** What BFD says of the path; null: there is no BFD. */
@@ -128,6 +130,7 @@ export function initialState(settings: FsmSettings): PeerState {
     settings,
     running: false,
     phase: 'idle',
+    sentenced: false,
     out: null,
     in: null,
     bfd: null,

@@ -13,7 +13,7 @@
  * SendNOTIFICATIONwithoutOPEN; and CollisionDetectEstablishedState is off.
  */
 import { cease, Draft, other, SLOTS } from './fsm-draft.ts';
-import { confirm, onFault, onMessage, sendOpen } from './fsm-message.ts';
+import { bfdAllows, confirm, onFault, onMessage, sendOpen } from './fsm-message.ts';
 import type { Action, FsmEvent, FsmTimer, PeerState, Slot, Wrong } from './fsm-model.ts';
 import { CEASE, ERROR, errorWords } from './wire/codes.ts';
 
@@ -248,19 +248,29 @@ function waits(draft: Draft, slot: Slot, waiting: boolean): void {
 
 /**
  * RFC 5882 §4: a path that was seen to work and does not any more ends the sessions over it; one
- * that never did says nothing, unless the configuration is strict. When it works again there is
- * no reason to wait longer.
+ * that never did says nothing, unless the configuration is strict.
  */
 function onBfd(draft: Draft, { state, text }: Extract<FsmEvent, { on: 'bfd' }>): void {
   const before = draft.state.bfd;
   draft.set({ bfd: state });
-  const { out, in: incoming, phase, running } = draft.state;
-  if (state === 'up' && before !== 'up' && running) {
+  if (bfdAllows(state)) {
     for (const slot of SLOTS) confirm(draft, slot);
-    if (phase === 'idle') draft.stopTimer('idle-hold');
-    if (phase === 'idle' || phase === 'retry') draft.connect();
-  } else if (before === 'up' && state === 'down' && (out || incoming)) {
+  }
+  const { out, in: incoming } = draft.state;
+  if (before !== 'up' && state === 'up') pathWorks(draft);
+  else if (before === 'up' && state === 'down' && (out || incoming)) {
     draft.notifyAll({ ...cease(CEASE.BFD_DOWN), text: `BFD: ${text}` });
     draft.idle(null);
+  }
+}
+
+/** A wait that only gives the path time to recover is over. */
+function pathWorks(draft: Draft): void {
+  const { running, phase, sentenced, in: incoming } = draft.state;
+  if (phase === 'retry' && !incoming?.agreement) {
+    draft.connect();
+  } else if (phase === 'idle' && running && !sentenced) {
+    draft.stopTimer('idle-hold');
+    draft.connect();
   }
 }

@@ -123,7 +123,11 @@ export class Peer {
   start(): void {
     if (this.#stopped) return;
     const { bfd, name } = this.#settings;
-    if (bfd && !this.#bfd) this.#ports.log.error({ peer: name }, 'there is no BFD here');
+    if (bfd && !this.#bfd) {
+      const text = 'there is no BFD here';
+      this.#ports.log.error({ peer: name }, text);
+      this.#run({ on: 'bfd', state: 'admin-down', text });
+    }
     this.#bfd?.open();
     this.#run({ on: 'start' });
   }

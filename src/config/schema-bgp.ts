@@ -91,7 +91,7 @@ const bfd = z.strictObject({
   strict: usual(
     z.boolean(),
     USUAL_BFD.strict,
-    'Whether the session waits for BFD to be up before it opens.',
+    'Whether the session waits for BFD to be up before it opens, unless either side has it off.',
   ),
 });
 

@@ -104,7 +104,10 @@ export interface BfdSettings {
   /** Detect Mult: packets missed in a row before the peer counts as gone. */
   readonly multiplier: number;
   readonly auth: BfdAuth | null;
-  /** The session waits for BFD to be up before it opens (draft-ietf-idr-bgp-bfd-strict-mode). */
+  /**
+   * The session waits for BFD to be up before it opens (draft-ietf-idr-bgp-bfd-strict-mode), unless
+   * one of the two sides has switched BFD off.
+   */
   readonly strict: boolean;
 }
 

@@ -115,6 +115,18 @@ describe('BFD', () => {
     assert.deepEqual([bench.session, bench.dials()], ['Connect', 2]);
   });
 
+  test('it does not cut short what a peer with too many prefixes has to wait', () => {
+    const bench = new Bench();
+    bench.establish();
+    bfd(bench, 'up');
+    bench.on({ on: 'end', wrong: cease(1), wait_ms: 900_000 });
+    bfd(bench, 'down');
+    bfd(bench, 'up');
+    assert.deepEqual([bench.session, bench.dials()], ['Idle', 1]);
+    bench.clock.advance(900_000);
+    assert.equal(bench.session, 'Connect');
+  });
+
   test('one that was never up, was switched off, or is gone from the configuration ends nothing', () => {
     for (const states of [['down'], ['up', 'admin-down', 'down'], ['up', null, 'down']] as const) {
       const bench = new Bench();
@@ -144,6 +156,35 @@ describe('BFD', () => {
     assert.equal(bench.session, 'OpenConfirm');
     bench.message('out', KEEPALIVE);
     assert.equal(bench.session, 'Established');
+  });
+
+  test('strict: where BFD is switched off the session opens without it (RFC 5882 §4.1)', () => {
+    for (const early of [true, false]) {
+      const bench = new Bench({ ...SETTINGS, bfd: STRICT_BFD });
+      if (early) bfd(bench, 'admin-down');
+      bench.on({ on: 'start' });
+      bench.on({ on: 'tcp-connected' });
+      bench.open('out');
+      bench.message('out', KEEPALIVE);
+      if (!early) bfd(bench, 'admin-down');
+      assert.equal(bench.session, 'Established');
+      bfd(bench, 'down');
+      assert.equal(bench.session, 'Established');
+    }
+  });
+
+  test('strict: BFD that comes up does not make us dial a peer that has dialled us', () => {
+    for (const confirmed of [true, false]) {
+      const bench = new Bench({ ...SETTINGS, bfd: STRICT_BFD });
+      bench.on({ on: 'start' });
+      bench.on({ on: 'tcp-failed' });
+      bench.on({ on: 'tcp-accepted' });
+      bench.open('in');
+      if (confirmed) bench.message('in', KEEPALIVE);
+      bfd(bench, 'up');
+      assert.equal(bench.session, confirmed ? 'Established' : 'OpenConfirm');
+      assert.equal(bench.dials(), 1);
+    }
   });
 
   test('strict: BFD that does not come up costs the hold time and is told as 6/10', () => {

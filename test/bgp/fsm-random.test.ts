@@ -77,6 +77,7 @@ test('after any sequence of events: one session at most, silence after a stop, a
         const { out, in: incoming, phase, running } = bench.state;
         const up = [out, incoming].filter((it) => it?.state === 'established');
         assert.ok(up.length <= 1);
+        if (up.length > 0) assert.equal(phase, 'listen', 'does not dial beside a session');
         if (!running) {
           assert.deepEqual([out, incoming, phase], [null, null, 'idle']);
           assert.equal(bench.clock.pending, 0);

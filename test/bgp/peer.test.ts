@@ -167,6 +167,10 @@ describe('BFD', { timeout: 30_000 }, () => {
     await up(both);
   });
 
+  test('strict holds up no session where there is no BFD at all', async () => {
+    await up(await pair({ settings: { bfd: STRICT_BFD } }));
+  });
+
   test('other timers go to its session, another way needs a new one, and BGP goes on', async () => {
     const bfd = new FakeBfd();
     const loose = { ...STRICT_BFD, strict: false };
