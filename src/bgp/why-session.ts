@@ -11,20 +11,23 @@ export function sessionFindings(asked: WhyCase): Finding[] {
   return [bfdFinding, saidFinding].flatMap((rule) => rule(asked) ?? []);
 }
 
-/** RFC 5882 §4: no session while BFD is down, at once if it is strict. */
+/** RFC 5882 §4: what goes down ends the session, and strict, holds it up; what is off does not. */
 function bfdFinding({ bfd, settings, status }: WhyCase): Finding | null {
   if (!settings.bfd || !bfd || bfd.state === 'up') return null;
+  const off = bfd.state === 'admin-down' || bfd.remote_state === 'admin-down';
+  const held = settings.bfd.strict && !off;
   const ended = /BFD/.test(status.last_failure ?? '');
-  const certainty = settings.bfd.strict || ended ? 'certain' : 'possible';
-  const waits = settings.bfd.strict ? ', and the session waits for it' : '';
+  const certainty = held || ended ? 'certain' : 'possible';
+  const waits = held ? ', and the session waits for it' : '';
   return { code: 'bfd-down', certainty, text: `BFD is ${bfd.state}${waits}: ${bfdCause(bfd)}` };
 }
 
 function bfdCause(bfd: NonNullable<WhyCase['bfd']>): string {
-  const { remote_state, packets_in, discarded, remote_diagnostic } = bfd;
+  const { remote_state, packets_in, discarded, remote_diagnostic, problem } = bfd;
   if (discarded > 0 && packets_in === 0) {
     return `all ${discarded} packets were discarded: compare keys, key id, and TTL (multihop or not)`;
   }
+  if (problem !== null) return problem;
   if (packets_in === 0) return 'no packet has come: turn BFD on there, and open UDP 3784 (4784)';
   if (remote_state === 'admin-down') return 'the neighbour has turned it off (AdminDown)';
   const said = remote_diagnostic === null ? '' : ` (${remote_diagnostic})`;

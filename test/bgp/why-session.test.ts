@@ -148,6 +148,15 @@ const SESSION: Situation[] = [
     text: /all 9 packets were discarded: compare keys/,
   },
   {
+    name: 'strict BFD that the machine cannot do',
+    settings: { bfd: BFD },
+    bfd: { ...BFD_DOWN, state: 'admin-down', problem: 'BFD needs the optional package koffi' },
+    status: waiting,
+    code: 'bfd-down',
+    certainty: 'possible',
+    text: /^BFD is admin-down: BFD needs the optional package koffi$/,
+  },
+  {
     name: 'BFD turned off there',
     settings: { bfd: { ...BFD, strict: false } },
     bfd: { ...BFD_DOWN, packets_in: 5, remote_state: 'admin-down' },
