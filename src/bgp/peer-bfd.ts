@@ -16,6 +16,7 @@ export class PeerBfd {
   readonly #bfd: Bfd;
   readonly #changed: BfdChanged;
   #settings: PeerSettings;
+  #opened = false;
   #session: BfdSession | null = null;
 
   constructor(bfd: Bfd, settings: PeerSettings, changed: BfdChanged) {
@@ -29,6 +30,7 @@ export class PeerBfd {
   }
 
   open(): void {
+    this.#opened = true;
     const { address, source, interface: link, bfd: settings, bfd_key: key } = this.#settings;
     if (!settings || this.#session) return;
     const target = { address, source, interface: link, settings, key };
@@ -38,10 +40,10 @@ export class PeerBfd {
     this.#session = session;
   }
 
-  /** Of a peer that was started. */
   update(settings: PeerSettings): void {
     const before = this.#settings;
     this.#settings = settings;
+    if (!this.#opened) return;
     if (this.#session && settings.bfd && !another(before, settings)) {
       this.#session.update(settings.bfd, settings.bfd_key);
       return;

@@ -167,6 +167,15 @@ describe('BFD', { timeout: 30_000 }, () => {
     await up(both);
   });
 
+  test('a peer that was not started has none, whatever its settings become', () => {
+    const bfd = new FakeBfd();
+    const { peer } = makePeer(settingsTo({ address: '127.0.0.1', port: 179 }), { bfd });
+    peer.update({ ...peer.settings, bfd: { ...STRICT_BFD, strict: false } });
+    assert.equal(bfd.targets.length, 0);
+    peer.start();
+    assert.equal(bfd.targets.length, 1);
+  });
+
   test('strict holds up no session where there is no BFD at all', async () => {
     await up(await pair({ settings: { bfd: STRICT_BFD } }));
   });
