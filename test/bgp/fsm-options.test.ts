@@ -273,6 +273,19 @@ describe('end and restart', () => {
     assert.equal(bench.session, 'Connect');
   });
 
+  test('a reset is no failure: what fails after it waits no longer', () => {
+    const bench = new Bench();
+    for (let i = 0; i < 3; i++) {
+      bench.establish();
+      bench.on({ on: 'end', wrong: cease(4, 'again'), wait_ms: RETRY_FIRST_MS });
+      bench.clock.advance(RETRY_FIRST_MS);
+    }
+    bench.establish();
+    bench.message('out', { type: 'open', open: ourOpen(MIRRORED) });
+    bench.clock.advance(RETRY_FIRST_MS);
+    assert.equal(bench.session, 'Connect');
+  });
+
   test('a start cuts the wait in Idle short', () => {
     const bench = new Bench();
     bench.establish();

@@ -67,14 +67,19 @@ describe('one session', () => {
     for (const gap of gaps) assert.ok(gap <= 3_000 && gap > 2_990, `${gap}`);
   });
 
-  test('jitter makes keepalives earlier, never later', () => {
-    const bench = new Bench();
-    bench.chance = 0;
-    bench.establish();
-    assert.deepEqual(
-      bench.actions.filter((it) => it.do === 'start-timer' && it.timer === 'keepalive-out'),
-      [{ do: 'start-timer', timer: 'keepalive-out', ms: 2_250 }],
-    );
+  test('jitter makes keepalives earlier, never later, nor more frequent than each second', () => {
+    for (const [hold_time_ms, ms] of [
+      [9_000, 2_250],
+      [3_000, 1_000],
+    ] as const) {
+      const bench = new Bench({ ...SETTINGS, hold_time_ms });
+      bench.chance = 0;
+      bench.establish();
+      assert.deepEqual(
+        bench.actions.filter((it) => it.do === 'start-timer' && it.timer === 'keepalive-out'),
+        [{ do: 'start-timer', timer: 'keepalive-out', ms }],
+      );
+    }
   });
 
   test('a silent peer costs the hold time and is told 4/0', () => {
