@@ -30,6 +30,13 @@ const TYPES: Readonly<Record<MessageType, number>> = {
   'route-refresh': TYPE.ROUTE_REFRESH,
 };
 
+/** Whose content a fault with this code is about; other codes are about the header or the session. */
+const CONTENTS: Readonly<Record<number, MessageType>> = {
+  [ERROR.OPEN]: 'open',
+  [ERROR.UPDATE]: 'update',
+  [ERROR.ROUTE_REFRESH]: 'route-refresh',
+};
+
 export function sendOpen(draft: Draft, slot: Slot): void {
   const since_ms = draft.now;
   const state = 'open-sent';
@@ -79,15 +86,11 @@ function inSession(draft: Draft, slot: Slot, { agreement }: Connection, received
 export function onFault(draft: Draft, slot: Slot, wrong: Fault): void {
   const connection = draft.state[slot];
   if (!connection) return;
-  const established = connection.state === 'established';
+  const type = CONTENTS[wrong.code];
   const early = connection.state === 'delay-open' || connection.state === 'open-sent';
-  if (wrong.code === ERROR.UPDATE && !established) {
-    unexpected(draft, slot, connection, 'update');
-  } else if (wrong.code === ERROR.OPEN && !early) {
-    unexpected(draft, slot, connection, 'open');
-  } else {
-    draft.notify(slot, wrong);
-  }
+  const inTurn = type === 'open' ? early : connection.state === 'established';
+  if (type && !inTurn) unexpected(draft, slot, connection, type);
+  else draft.notify(slot, wrong);
 }
 
 /** RFC 6608: the subcode tells the state, the data the type of the message. */

@@ -147,6 +147,15 @@ describe('BFD', () => {
     assert.deepEqual([bench.session, types(bench)], ['Established', ['open', 'keepalive']]);
   });
 
+  test('strict: what is out of turn while it is waited for is so in OpenSent', () => {
+    const bench = new Bench({ ...SETTINGS, bfd: STRICT_BFD });
+    bench.on({ on: 'start' });
+    bench.on({ on: 'tcp-connected' });
+    bench.open('out');
+    bench.message('out', UPDATE);
+    assert.deepEqual(bench.notifications, ['out 5/1']);
+  });
+
   test('strict: the peer may confirm later than BFD comes up', () => {
     const bench = new Bench({ ...SETTINGS, bfd: STRICT_BFD });
     bench.on({ on: 'start' });

@@ -5,6 +5,7 @@ import { RETRY_FIRST_MS } from '../../src/bgp/fsm-draft.ts';
 import { OPEN_HOLD_MS } from '../../src/bgp/fsm-message.ts';
 import type { FsmEvent } from '../../src/bgp/fsm-model.ts';
 import { ourOpen } from '../../src/bgp/open-check.ts';
+import { ERROR, TYPE } from '../../src/bgp/wire/codes.ts';
 import { shutdownText } from '../../src/bgp/wire/notification.ts';
 import type { Open } from '../../src/bgp/wire/open.ts';
 import { Bench, KEEPALIVE, SETTINGS, UPDATE } from '../support/fsm-bench.ts';
@@ -184,7 +185,7 @@ describe('an OPEN is refused', () => {
   });
 });
 
-test('a message out of turn is answered by state (RFC 6608)', () => {
+test('a message out of turn is answered by state, with its type (RFC 6608)', () => {
   const bench = new Bench();
   bench.on({ on: 'start' });
   bench.on({ on: 'tcp-connected' });
@@ -199,6 +200,10 @@ test('a message out of turn is answered by state (RFC 6608)', () => {
   bench.message('out', KEEPALIVE);
   bench.open('out');
   assert.deepEqual(bench.notifications, ['out 5/1', 'out 5/2', 'out 5/3']);
+  const types = bench.sent.flatMap(({ message }) =>
+    message.type === 'notification' ? [...message.notification.data] : [],
+  );
+  assert.deepEqual(types, [TYPE.KEEPALIVE, TYPE.UPDATE, TYPE.OPEN]);
 });
 
 test('a broken message out of turn is the FSM error too, not the error of its content', () => {
@@ -207,18 +212,20 @@ test('a broken message out of turn is the FSM error too, not the error of its co
     const fault = { class: 'session-reset', code, subcode: 1, data, text: '' } as const;
     return { on: 'fault', slot: 'out', fault };
   };
-  const early = new Bench();
-  early.on({ on: 'start' });
-  early.on({ on: 'tcp-connected' });
-  early.on(broken(3));
-  const late = new Bench();
-  late.establish();
-  late.on(broken(2));
-  const inTurn = new Bench();
-  inTurn.establish();
-  inTurn.on(broken(3));
-  const notifications = [early, late, inTurn].flatMap((bench) => bench.notifications);
-  assert.deepEqual(notifications, ['out 5/1', 'out 5/3', 'out 3/1']);
+  const answers = (established: boolean): string[] =>
+    [ERROR.OPEN, ERROR.UPDATE, ERROR.ROUTE_REFRESH].flatMap((code) => {
+      const bench = new Bench();
+      bench.on({ on: 'start' });
+      bench.on({ on: 'tcp-connected' });
+      if (established) {
+        bench.open('out');
+        bench.message('out', KEEPALIVE);
+      }
+      bench.on(broken(code));
+      return bench.notifications;
+    });
+  assert.deepEqual(answers(false), ['out 2/1', 'out 5/1', 'out 5/1']);
+  assert.deepEqual(answers(true), ['out 5/3', 'out 3/1', 'out 7/1']);
 });
 
 describe('coming back', () => {
@@ -236,6 +243,36 @@ describe('coming back', () => {
     );
     assert.deepEqual(waits.slice(0, 6), [250, 500, 1000, 2000, 4000, 5000]);
     assert.ok(Math.max(...waits) <= 5_000);
+  });
+
+  test('a session ends their growth', () => {
+    const bench = new Bench();
+    bench.on({ on: 'start' });
+    for (let i = 0; i < 4; i++) {
+      bench.on({ on: 'tcp-failed' });
+      bench.clock.advance(2_000);
+    }
+    bench.on({ on: 'tcp-connected' });
+    bench.open('out');
+    bench.message('out', KEEPALIVE);
+    bench.on({ on: 'tcp-closed', slot: 'out', text: '' });
+    bench.clock.advance(RETRY_FIRST_MS);
+    const dials = bench.dials();
+    bench.on({ on: 'tcp-failed' });
+    bench.clock.advance(RETRY_FIRST_MS);
+    assert.equal(bench.dials(), dials + 1);
+  });
+
+  test('while the connection of the peer is nearly up we do not dial', () => {
+    const bench = new Bench();
+    bench.on({ on: 'start' });
+    bench.on({ on: 'tcp-failed' });
+    bench.on({ on: 'tcp-accepted' });
+    bench.open('in');
+    bench.clock.advance(RETRY_FIRST_MS);
+    assert.equal(bench.dials(), 1);
+    bench.message('in', KEEPALIVE);
+    assert.equal(bench.session, 'Established');
   });
 
   test('a dial that gets no answer is given up and tried again', () => {
@@ -269,6 +306,15 @@ describe('coming back', () => {
     bench.on({ on: 'tcp-closed', slot: 'in', text: '' });
     bench.clock.advance(RETRY_FIRST_MS);
     assert.equal(bench.dials(), 2);
+  });
+
+  test('when ours ends before its OPEN beside the one of the peer, that one goes on alone', () => {
+    const bench = new Bench();
+    bench.on({ on: 'start' });
+    bench.on({ on: 'tcp-connected' });
+    bench.on({ on: 'tcp-accepted' });
+    bench.on({ on: 'tcp-closed', slot: 'out', text: '' });
+    assert.deepEqual([bench.session, [...bench.timers.keys()]], ['OpenSent', ['hold-in']]);
   });
 
   test('after a NOTIFICATION nothing is answered, and the wait in Idle grows and is capped', () => {
@@ -333,6 +379,23 @@ describe('stop', () => {
     assert.equal(bench.session, 'Idle');
     bench.on({ on: 'tcp-accepted' });
     assert.equal(bench.actions.at(-1)?.do, 'refuse');
+  });
+
+  test('ends the growth of waits', () => {
+    const bench = new Bench();
+    const fail = (): void => {
+      bench.on({ on: 'tcp-connected' });
+      bench.message('out', KEEPALIVE);
+    };
+    bench.on({ on: 'start' });
+    fail();
+    bench.clock.advance(RETRY_FIRST_MS);
+    fail();
+    bench.on({ on: 'stop', subcode: 2, text: '' });
+    bench.on({ on: 'start' });
+    fail();
+    bench.clock.advance(RETRY_FIRST_MS);
+    assert.equal(bench.session, 'Connect');
   });
 
   test('while dialling, the dial ends', () => {
