@@ -190,12 +190,13 @@ function sessionPart(session: Now['session']): SessionPart {
   };
 }
 
-/** While there are two connections, the timer of the one that we dialled has its name without slot. */
+/** While there are two connections, only the timer of the one that the peer dialled names its slot. */
 function timersLeft(timers: Now['timers'], now_ms: number): Record<string, number> {
   const left: Record<string, number> = {};
   for (const [timer, { at_ms }] of timers) {
     const name = timer.replace(/-(out|in)$/, '');
-    left[left[name] === undefined ? name : timer] = Math.max(0, at_ms - now_ms);
+    const second = timer === `${name}-in` && timers.has(`${name}-out` as FsmTimer);
+    left[second ? timer : name] = Math.max(0, at_ms - now_ms);
   }
   return left;
 }

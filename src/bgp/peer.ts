@@ -285,7 +285,7 @@ export class Peer {
     this.#timers.set(name, { timer: clock.timer(ms, fire), at_ms });
   }
 
-  /** The socket of the connection that is furthest. */
+  /** The session's socket; before there is one, that of the connection which we dialled, if any. */
   get #socket(): Socket | null {
     const slot = this.#session?.slot ?? (this.#connections.link('out') ? 'out' : 'in');
     return this.#connections.link(slot)?.socket ?? null;
