@@ -3,7 +3,11 @@ import assert from 'node:assert/strict';
 import { connect, createServer, type Socket } from 'node:net';
 import { afterEach, describe, test } from 'node:test';
 import type { PeerSettings } from '../../src/bgp/peer-settings.ts';
-import { CEASE } from '../../src/bgp/wire/codes.ts';
+import { STALE_MAX_MS } from '../../src/bgp/restart-helper.ts';
+import { DEFAULT_CONTEXT } from '../../src/bgp/wire/attributes.ts';
+import { AFI, CEASE, SAFI } from '../../src/bgp/wire/codes.ts';
+import { encodeMessage, type Message } from '../../src/bgp/wire/message.ts';
+import type { HostPort } from '../../src/net/ip.ts';
 import { fillSocket, KEEPALIVE, OPEN, rawPeer, until } from '../support/bgp.ts';
 import { STRICT_BFD } from '../support/fsm-bench.ts';
 import {
@@ -44,6 +48,49 @@ async function pair(ours: Side = {}, theirs: Side = {}): Promise<{ a: Bench; b: 
 
 const up = ({ a, b }: { a: Bench; b: Bench }): Promise<void> =>
   until(() => a.peer.state === 'Established' && b.peer.state === 'Established');
+
+const encoded = (message: Message): Uint8Array => encodeMessage(message, DEFAULT_CONTEXT)!;
+const END_OF_RIB = encoded({
+  type: 'update',
+  update: { withdrawn: [], announced: [], attributes: {} },
+});
+const RESTARTING = encoded({
+  type: 'open',
+  open: {
+    my_as: 65000,
+    hold_time_s: 90,
+    router_id: 0x0a0000fe,
+    capabilities: [
+      {
+        kind: 'graceful-restart',
+        restarted: false,
+        notification: false,
+        restart_time_s: 120,
+        families: [{ afi: AFI.IPV4, safi: SAFI.UNICAST, forwarding: true }],
+      },
+    ],
+  },
+});
+
+/** A passive router that asks for help when it restarts; `socket` is its last connection. */
+async function restartingRouter(): Promise<{ at: HostPort; socket: Socket; close(): void }> {
+  let last: Socket | null = null;
+  const server = createServer((socket) => {
+    last = socket;
+    socket.on('error', () => {});
+    socket.resume();
+    socket.write(Buffer.concat([RESTARTING, KEEPALIVE]));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  return {
+    at: { address: '127.0.0.1', port },
+    get socket() {
+      return last!;
+    },
+    close: () => void server.close(),
+  };
+}
 
 describe('words to the other side (RFC 9003)', { timeout: 30_000 }, () => {
   test('a reset tells them, and the session comes back', async () => {
@@ -121,6 +168,49 @@ describe('received routes', { timeout: 30_000 }, () => {
     both.b.peer.reset('fewer now');
     both.a.clock.advance(1_000);
     await up(both);
+  });
+
+  test('beyond a limit that a reload has lowered end it as well', async () => {
+    const sink = new FakeSink();
+    const both = await pair({}, { ports: { rib_in: sink } });
+    await up(both);
+    sink.overLimit = true;
+    both.b.peer.update(both.b.peer.settings);
+    assert.equal(both.b.peer.status().last_error_out?.subcode, CEASE.PREFIX_MAX);
+  });
+
+  test('come in messages of the extended size, once both have agreed on it (RFC 8654)', async () => {
+    const both = await pair();
+    const prefixes = Array.from({ length: 1_500 }, (_, i) => `10.${i >> 8}.${i & 255}.1/32`);
+    both.a.peer.want(routeTable(...prefixes));
+    await until(() => both.b.peer.status().ends_of_rib_in === 2);
+    const { announced_in, messages_in } = both.b.peer.status();
+    assert.deepEqual([announced_in, messages_in.update], [1_500, 3]);
+  });
+
+  test('of a peer that restarts are stale until its table is complete, or we stop', async () => {
+    const router = await restartingRouter();
+    const sink = new FakeSink();
+    const settings = settingsTo(router.at, { graceful_restart_helper: true });
+    const { peer, clock } = makePeer(settings, { rib_in: sink });
+    cleanups.push(router.close, () => peer.stop(CEASE.ADMINISTRATIVE_SHUTDOWN, ''));
+    peer.start();
+    await until(() => peer.state === 'Established');
+    router.socket.destroy();
+    await until(() => peer.state !== 'Established');
+    assert.equal(peer.status().stale_left_ms, 120_000);
+    clock.advance(1_000);
+    await until(() => peer.state === 'Established');
+    assert.equal(peer.status().stale_left_ms, STALE_MAX_MS);
+    router.socket.write(END_OF_RIB);
+    await until(() => peer.status().stale_left_ms === null);
+    assert.equal(sink.told.at(-1), 'sweep 4');
+    router.socket.destroy();
+    await until(() => peer.state !== 'Established');
+    assert.equal(peer.status().stale_left_ms, 120_000);
+    await peer.stop(CEASE.ADMINISTRATIVE_SHUTDOWN, '');
+    assert.equal(peer.status().stale_left_ms, null);
+    assert.equal(sink.told.at(-1), 'clear');
   });
 
   test('are forgotten with the session where nobody asked for help', async () => {
@@ -207,6 +297,8 @@ describe('the guard', { timeout: 30_000 }, () => {
     await until(() => both.b.seen.includes('+10.2.0.0/24'));
     assert.equal(guard.updates.at(-1)?.clean, true);
     assert.ok(guard.marks.includes(false), 'is told before a write');
+    both.a.clock.advance(3_000);
+    assert.deepEqual(guard.marks.slice(-2), [false, true], 'and after the KEEPALIVE');
     guard.fire();
     await until(() => both.b.seen.filter((line) => line === '+10.1.0.0/24').length === 2);
     const after = both.b.seen.slice(both.b.seen.lastIndexOf('-10.1.0.0/24'));
@@ -225,7 +317,7 @@ describe('a neighbour that takes nothing (RFC 9687)', { timeout: 60_000 }, () =>
     const raw = await rawPeer((socket) => {
       unread = socket.pause();
     });
-    const settings = settingsTo(raw.address, { hold_time_ms: 0, send_hold_ms: 5_000 });
+    const settings = settingsTo(raw.address, { hold_time_ms: 9_000, send_hold_ms: 5_000 });
     const made = makePeer(settings);
     const { peer } = made;
     cleanups.push(
@@ -239,7 +331,10 @@ describe('a neighbour that takes nothing (RFC 9687)', { timeout: 60_000 }, () =>
     await until(() => peer.state === 'Established');
     await fillSocket(unread!, () => peer.status().routes_pending > 0);
     assert.ok(peer.status().timers['send-hold']! > 0);
-    made.clock.advance(5_000);
+    const { keepalive } = peer.status().messages_out;
+    made.clock.advance(4_999);
+    assert.equal(peer.status().messages_out.keepalive, keepalive, 'it has enough to read');
+    made.clock.advance(1);
     assert.equal(peer.state, 'Idle');
     assert.equal(peer.status().last_error_out?.code, 8);
     assert.match(made.seen.at(-1)!, /^down send hold timer expired/);
