@@ -58,7 +58,6 @@ export class Connections {
     socket.once('connect', () => {
       if (this.#dialling !== socket) return;
       this.#dialling = null;
-      socket.off('error', failed);
       this.#attach('out', socket);
       this.#events.connected();
     });

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { connect, createServer, type Socket } from 'node:net';
 import { afterEach, describe, test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { PeerSettings } from '../../src/bgp/peer-settings.ts';
 import { STALE_MAX_MS } from '../../src/bgp/restart-helper.ts';
 import { DEFAULT_CONTEXT } from '../../src/bgp/wire/attributes.ts';
@@ -122,6 +123,26 @@ describe('words to the other side (RFC 9003)', { timeout: 30_000 }, () => {
     both.a.clock.advance(1_000_000);
     assert.equal(both.a.peer.state, 'Idle');
   });
+});
+
+test('a stop waits a second for a neighbour that does not read our last word', {
+  timeout: 30_000,
+}, async () => {
+  const raw = await rawPeer((socket) => void socket.pause());
+  const { peer, clock } = makePeer(settingsTo(raw.address));
+  cleanups.push(() => raw.close());
+  peer.start();
+  await until(() => peer.state === 'Established');
+  let stopped = false;
+  const end = peer.stop(CEASE.ADMINISTRATIVE_SHUTDOWN, '').then(() => {
+    stopped = true;
+  });
+  await turn();
+  clock.advance(999);
+  await turn();
+  assert.equal(stopped, false);
+  clock.advance(1);
+  await end;
 });
 
 describe('route refresh', { timeout: 30_000 }, () => {
