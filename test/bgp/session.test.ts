@@ -13,7 +13,7 @@ import { formatPrefix } from '../../src/net/ip.ts';
 import { MIRRORED, SETTINGS } from '../support/fsm-bench.ts';
 import { routeTable, settingsTo } from '../support/peer-bench.ts';
 
-const agreement = agree(SETTINGS, ourOpen(MIRRORED));
+const BOTH = agree(SETTINGS, ourOpen(MIRRORED));
 
 /** In words: "+10.1.0.0/24", "end 4", "refresh 4 1" (family and subtype). */
 function wordsOf(message: Message): string[] {
@@ -31,7 +31,7 @@ function wordsOf(message: Message): string[] {
   ];
 }
 
-function bench(prefixes: string[]) {
+function bench(prefixes: string[], agreement = BOTH) {
   const sent: string[] = [];
   const line = {
     full: true,
@@ -109,4 +109,16 @@ test('another next hop is told to the session as it is', () => {
   assert.deepEqual(sent, []);
   session.update({ ...settings, next_hop: '192.0.2.77' });
   assert.deepEqual(sent, ['+10.1.0.0/24']);
+});
+
+test('we ask for the routes of the families that were agreed on, where we may ask', () => {
+  for (const [peer, asked] of [
+    [ourOpen(MIRRORED), ['refresh 4 0', 'refresh 6 0']],
+    [ourOpen({ ...MIRRORED, ipv6: false }), ['refresh 4 0']],
+    [{ ...ourOpen(MIRRORED), capabilities: [] }, []],
+  ] as const) {
+    const { sent, session } = bench([], agree(SETTINGS, peer));
+    session.ask();
+    assert.deepEqual(sent, asked);
+  }
 });
