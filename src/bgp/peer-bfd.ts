@@ -8,9 +8,11 @@ import type { Bfd, BfdSession, BfdState, BfdStatus } from './ports.ts';
 /** What a change means for BGP: its state, and why. Null: there is no BFD any more. */
 export type BfdChanged = (state: BfdState | null, text: string) => void;
 
-/** True if the packets go another way, so that another session is needed. */
-const another = (a: PeerSettings, b: PeerSettings): boolean =>
-  a.bfd?.multihop !== b.bfd?.multihop || a.source !== b.source || a.interface !== b.interface;
+/**
+ * True if the packets go another way, so that another session is needed. With the address, source or
+ * interface the whole peer is another.
+ */
+const another = (a: PeerSettings, b: PeerSettings): boolean => a.bfd?.multihop !== b.bfd?.multihop;
 
 export class PeerBfd {
   readonly #bfd: Bfd;

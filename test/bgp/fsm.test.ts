@@ -156,6 +156,7 @@ describe('an OPEN is refused', () => {
     ['another AS', { my_as: 65099, capabilities: [] }, '2/2'],
     ['another four-octet AS', four(4_200_000_000), '2/2'],
     ['AS 0', { my_as: 0, capabilities: [] }, '2/2'],
+    ['AS 0 beside a four-octet one', { ...four(65002), my_as: 0 }, '2/2'],
     ['identifier 0.0.0.0', { router_id: 0 }, '2/3'],
     ['hold time 1 s', { hold_time_s: 1 }, '2/6'],
     ['hold time 2 s', { hold_time_s: 2 }, '2/6'],

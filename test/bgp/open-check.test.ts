@@ -145,6 +145,8 @@ describe('two OPENs agree on', () => {
     assert.deepEqual(paths(true, 3), [true, false]);
     assert.deepEqual(paths(true, 1), [false, false]);
     assert.deepEqual(paths(false, 3), [false, false]);
+    const other = both({ add_path: true, ipv4: false }, [sends(3)]).context;
+    assert.equal(other.add_path4, false, 'not of a family that is not agreed on');
   });
 
   test('IPv6 next hops where both want them', () => {
@@ -185,6 +187,9 @@ describe('two OPENs agree on', () => {
       notification: true,
       families: [{ family: 6, forwarding: true }],
     });
+    const earlier = { ...restart, restart_time_s: 7 };
+    const last = both({ graceful_restart_helper: true }, [earlier, restart]).restart;
+    assert.equal(last?.time_ms, 120_000, 'of several the last counts (RFC 4724 §3)');
     assert.equal(both({ graceful_restart_helper: false }, [restart]).restart, null);
     const helper = { ...restart, families: [] };
     assert.equal(both({ graceful_restart_helper: true }, [helper]).restart, null);

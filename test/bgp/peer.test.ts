@@ -302,6 +302,11 @@ describe('BFD', { timeout: 30_000 }, () => {
     assert.deepEqual([bfd.updates.map(({ multiplier }) => multiplier), bfd.closed], [[5], 0]);
     both.a.peer.update({ ...settings, bfd: { ...loose, multihop: true } });
     assert.deepEqual([bfd.targets.length, bfd.closed], [2, 1]);
+    bfd.say('down', 'the new one begins');
+    assert.equal(both.a.peer.state, 'Established');
+    bfd.say('up');
+    bfd.say('down', 'the old one says so too late', 0);
+    assert.equal(both.a.peer.state, 'Established');
     both.a.peer.update({ ...settings, bfd: null });
     assert.equal(bfd.closed, 2);
     assert.equal(both.a.peer.state, 'Established');

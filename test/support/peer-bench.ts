@@ -98,11 +98,12 @@ export class FakeBfd implements Bfd {
   /** Of the live session. */
   updates: BfdSettings[] = [];
   closed = 0;
-  #changed: (state: BfdState, text: string) => void = () => {};
+  /** Of each session, in the order of `targets`. */
+  readonly #changed: ((state: BfdState, text: string) => void)[] = [];
 
   open(target: BfdTarget, changed: (state: BfdState, text: string) => void) {
     this.targets.push(target);
-    this.#changed = changed;
+    this.#changed.push(changed);
     return {
       status: (): BfdStatus | null => null,
       update: (settings: BfdSettings) => {
@@ -114,8 +115,9 @@ export class FakeBfd implements Bfd {
     };
   }
 
-  say(state: BfdState, text = ''): void {
-    this.#changed(state, text);
+  /** By default of the newest session. */
+  say(state: BfdState, text = '', session = -1): void {
+    this.#changed.at(session)!(state, text);
   }
 }
 
