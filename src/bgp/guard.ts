@@ -5,6 +5,7 @@
  */
 import type { Socket } from 'node:net';
 import type { Libc } from '../net/libc.ts';
+import { descriptorOf } from '../net/tcp-socket.ts';
 import { GuardSlot } from './guard-slot.ts';
 import type { Guard, GuardedSession } from './ports.ts';
 
@@ -41,7 +42,7 @@ export class GuardSlots implements Guard {
   protect(socket: Socket, fired: () => void): GuardedSession | null {
     const libc = this.#libc;
     const descriptor = descriptorOf(socket);
-    if (!libc || descriptor < 0) return null;
+    if (!libc || descriptor === null) return null;
     const own = libc.duplicate(descriptor);
     if (own < 0) return null;
     const it: Protected = { slot: GuardSlot.make(own, CAPACITY_MIN), untold: false, fired };
@@ -77,10 +78,4 @@ export class GuardSlots implements Guard {
     this.#added(it.slot.buffer);
     return true;
   }
-}
-
-/** The descriptor of a connected socket; -1: it has none. */
-function descriptorOf(socket: Socket): number {
-  const handle = (socket as unknown as { _handle?: { fd?: number } | null })._handle;
-  return handle?.fd ?? -1;
 }
