@@ -290,6 +290,44 @@ describe('FRR', { skip: need('root', 'ip', BFDD, 'vtysh') }, () => {
   });
 });
 
+describe('a process that stands still', { skip: need('root', 'ip') }, () => {
+  const SESSIONS = Array.from({ length: 60 }, (_, i) => String(i + 1));
+  const lab = new NetLab('bfdf');
+  after(() => lab.close());
+
+  test('takes nobody for dead because of packets that it has not read yet', async () => {
+    const spaces = [await lab.namespace('near'), await lab.namespace('far')] as const;
+    await lab.link(spaces[0], 'near0', spaces[1], 'far0', '10.77.7.1/30', '10.77.7.2/30');
+    const [near, far] = spaces.map((space) => new WatchSite(lab, space)) as [WatchSite, WatchSite];
+    for (const [i, site, gateway, multiplier] of [
+      [0, near, '10.77.7.2', 100], // what the far side is not to notice
+      [1, far, '10.77.7.1', 3],
+    ] as const) {
+      const [own, other] = [`10.77.${8 + i}`, `10.77.${9 - i}`];
+      await spaces[i].ip(`route add local ${own}.0/24 dev lo`);
+      await spaces[i].ip(`route add ${other}.0/24 via ${gateway}`);
+      const settings = bfdSettings({ multiplier });
+      for (const name of SESSIONS) {
+        site.open(name, siteTarget(`${other}.${name}`, { source: `${own}.${name}`, settings }));
+      }
+    }
+    for (const name of SESSIONS) await near.until(name, 'up');
+    await eventually('the intervals are agreed', async () => {
+      const ends = [await near.status(SESSIONS[0]!), await near.status(SESSIONS.at(-1)!)];
+      return ends.every((status) => status?.detection_ms === 300);
+    });
+    for (const ms of [280, 1_000]) {
+      await near.freeze(ms);
+      await sleep(300);
+    }
+    await near.status('1'); // all that has happened is told
+    const downs = SESSIONS.filter((name) =>
+      near.changes(name).some(({ state }) => state === 'down'),
+    );
+    assert.deepEqual(downs, []);
+  });
+});
+
 describe('sockets', { skip: need('root', 'ip') }, () => {
   for (const address of ['127.0.0.1', '::1']) {
     test(`${address}: who has the packets, and what becomes of a flood`, async () => {

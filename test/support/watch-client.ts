@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Namespace, NetLab } from '../../lab/netns.ts';
 import type { BfdStatus } from '../../src/bgp/ports.ts';
@@ -46,6 +47,13 @@ export class WatchSite {
 
   open(name: string, target: SiteTarget): void {
     this.do({ do: 'open', name, target });
+  }
+
+  /** All of its threads stand still for so long. */
+  async freeze(ms: number): Promise<void> {
+    this.#child.kill('SIGSTOP');
+    await sleep(ms);
+    this.#child.kill('SIGCONT');
   }
 
   /** What was told of a session, in order. */

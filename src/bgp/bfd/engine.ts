@@ -147,6 +147,11 @@ export class BfdEngine {
     for (const id of this.#byId.keys()) this.close(id, now);
   }
 
+  /** To be called before anything else when the caller could not run for `ms`. */
+  stoodStill(ms: number, now: number): void {
+    for (const live of this.#byId.values()) this.#step(live, { on: 'stood-still', ms }, now);
+  }
+
   /** When `tick` has something to do next. */
   next(): number {
     let next = Infinity;

@@ -68,6 +68,8 @@ export type SessionEvent =
   | { readonly on: 'packet'; readonly packet: BfdPacket }
   /** The time of `nextDeadline` has come. */
   | { readonly on: 'time' }
+  /** For so long nothing could be heard here: that is no silence of the peer. */
+  | { readonly on: 'stood-still'; readonly ms: number }
   | { readonly on: 'intervals'; readonly intervals: Intervals }
   /** Our operator ends it. */
   | { readonly on: 'admin-down' };
@@ -110,6 +112,8 @@ export function stepSession(
       return receive(before, event.packet, now, chance);
     case 'time':
       return passTime(before, now, chance);
+    case 'stood-still':
+      return { state: { ...before, heard_at: before.heard_at + event.ms }, send: null };
     case 'intervals':
       return settle(before, { ...before, intervals: event.intervals }, now, chance, false);
     case 'admin-down': {

@@ -5,7 +5,7 @@ import type { Intervals } from './session.ts';
 
 /** Words of the control memory, an Int32Array. */
 export const CONTROL = {
-  /** Set by main, once. */
+  /** One of STOP, if not 0. Set by main, once. */
   STOP: 0,
   /** Counted up by the thread each time around its loop. */
   PULSE: 1,
@@ -18,6 +18,14 @@ export const CONTROL = {
   /** Counted up by main with each message of the thread that it has heard. */
   HEARD: 5,
   WORDS: 6,
+} as const;
+
+/** How a thread is to end. */
+export const STOP = {
+  /** The daemon ends: the peers are told. */
+  GOODBYE: 1,
+  /** Another has taken its place, and its word would end that one's sessions. */
+  SILENTLY: 2,
 } as const;
 
 export interface WatchStart {

@@ -14,7 +14,7 @@ import { GuardKeeper } from '../guard-keeper.ts';
 import { BfdEngine } from './engine.ts';
 import { BfdSockets } from './sockets.ts';
 import { Waiter } from './waiter.ts';
-import { CONTROL, type FromWatch, type ToWatch, type WatchStart } from './watch-shared.ts';
+import { CONTROL, type FromWatch, STOP, type ToWatch, type WatchStart } from './watch-shared.ts';
 
 /** Longest wait: how soon a stop or a thread that hangs is noticed at least. */
 const IDLE_MS = 100;
@@ -22,6 +22,11 @@ const IDLE_MS = 100;
 const FLOOD_PAUSE_MS = 1;
 /** How often statuses are told, and sockets that could not be made are tried again. */
 const STATUS_MS = 1_000;
+/**
+ * Woken so much too late, this thread, which goes before all others, could not run. What has come
+ * meanwhile may be more than it reads before it looks who was silent.
+ */
+const STANDSTILL_MS = 50;
 /** How long good-byes may take when the daemon stops. */
 const STOP_MS = 100;
 /** Messages that main has not heard; beyond them statuses are not told. */
@@ -102,25 +107,29 @@ function tellStatuses(now: number): void {
 
 function work(now: number): void {
   const flooded = sockets.receive((arrival) => engine.receive(arrival, now));
-  engine.tick(clock.now());
+  engine.tick(now);
   if (flooded) waiter.pause(FLOOD_PAUSE_MS);
 }
 
 function watchUntilStopped(): void {
+  let due = clock.now();
   while (Atomics.load(control, CONTROL.STOP) === 0) {
     Atomics.add(control, CONTROL.PULSE, 1);
     const now = clock.now();
+    if (now - due > STANDSTILL_MS) engine.stoodStill(now - due, now);
     hearAll(now);
     work(now);
+    // In this order: a shorter time is never held against the lease from before it.
+    const dead_man_ms = Atomics.load(control, CONTROL.DEAD_MAN_MS);
     const lease = Atomics.load(control, CONTROL.LEASE);
-    const fired = guard.look(lease, Atomics.load(control, CONTROL.DEAD_MAN_MS), now);
+    const fired = guard.look(lease, dead_man_ms, now);
     if (fired) {
       Atomics.add(control, CONTROL.FIRED, 1);
       say({ kind: 'fired', ...fired, lease });
     }
     tellStatuses(now);
-    const next = Math.min(engine.next(), guard.next(), now + IDLE_MS);
-    waiter.wait(next - clock.now());
+    due = Math.max(now, Math.min(engine.next(), guard.next(), now + IDLE_MS));
+    waiter.wait(due - clock.now());
   }
 }
 
@@ -138,7 +147,7 @@ function sayGoodbye(): void {
 if (libc.realtime() < 0) raisePriority();
 try {
   watchUntilStopped();
-  sayGoodbye();
+  if (Atomics.load(control, CONTROL.STOP) === STOP.GOODBYE) sayGoodbye();
 } finally {
   sockets.closeAll();
 }

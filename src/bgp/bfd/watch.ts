@@ -28,6 +28,7 @@ import { type AuthKey, keyProblem } from './auth.ts';
 import {
   CONTROL,
   type FromWatch,
+  STOP,
   type ToWatch,
   type WatchCounts,
   type WatchedTarget,
@@ -122,6 +123,8 @@ export class WatchThread implements Bfd, Guard {
     this.#deadMan_ms = this.#libc ? dead_man_ms : 0;
     if (dead_man_ms > 0 && !this.#libc) this.#say(NO_KOFFI);
     if (this.#deadMan_ms === before) return;
+    // Before a shorter time is set: the lease of a longer one may be older than that.
+    this.renew();
     // Slots that came while there was no dead man are not known to the thread.
     const slots = before === 0 ? this.#guard.slots() : [];
     if (this.#thread) {
@@ -130,7 +133,6 @@ export class WatchThread implements Bfd, Guard {
     } else if (slots.length > 0 && !this.#timer) {
       this.#spawn(false);
     }
-    this.renew();
   }
 
   /**
@@ -138,12 +140,13 @@ export class WatchThread implements Bfd, Guard {
    * routes were withdrawn because it was not called in time are told here.
    */
   renew(): void {
-    if (!this.#thread) return;
-    const { control } = this.#thread;
-    Atomics.add(control, CONTROL.LEASE, 1);
-    const fired = Atomics.load(control, CONTROL.FIRED);
-    if (fired === this.#fired) return;
-    this.#fired = fired;
+    if (this.#thread) {
+      const { control } = this.#thread;
+      Atomics.add(control, CONTROL.LEASE, 1);
+      const fired = Atomics.load(control, CONTROL.FIRED);
+      if (fired === this.#fired) return;
+      this.#fired = fired;
+    }
     this.#guard.resume();
   }
 
@@ -177,7 +180,7 @@ export class WatchThread implements Bfd, Guard {
     this.#thread = null;
     if (!thread) return;
     thread.worker.ref();
-    end(thread, this.#libc!);
+    end(thread, STOP.GOODBYE, this.#libc!);
     await new Promise<void>((resolve) => {
       const timer = this.#ports.clock.timer(STOP_WAIT_MS, resolve);
       void thread.ended.then(() => {
@@ -310,7 +313,7 @@ export class WatchThread implements Bfd, Guard {
     thread.pulse = pulse;
     if (thread.still >= PULSE_LOOKS) {
       // It cannot be ended, only asked to end when it comes to itself.
-      end(thread, this.#libc!);
+      end(thread, STOP.SILENTLY, this.#libc!);
       this.#lost(`it did nothing for ${PULSE_LOOKS} s`, true);
       return;
     }
@@ -378,8 +381,8 @@ function wake(thread: Thread, libc: Libc): void {
   libc.write(thread.wake, new Uint8Array(new BigUint64Array([1n]).buffer));
 }
 
-function end(thread: Thread, libc: Libc): void {
-  Atomics.store(thread.control, CONTROL.STOP, 1);
+function end(thread: Thread, how: number, libc: Libc): void {
+  Atomics.store(thread.control, CONTROL.STOP, how);
   wake(thread, libc);
 }
 

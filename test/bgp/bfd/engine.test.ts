@@ -67,6 +67,18 @@ describe('two systems', () => {
     assert.equal(net.status(net.b).downs, 1);
   });
 
+  test('a standstill of our own is no silence of the peer; what comes after it is', () => {
+    const net = upNetwork();
+    net.b.loss = 1;
+    net.advance(150);
+    net.now += 5_000;
+    net.a.engine.stoodStill(5_000, net.now);
+    net.advance(20);
+    assert.equal(net.status(net.a).state, 'up');
+    net.advance(300);
+    assert.match(net.a.changes.at(-1)!.text, /heard nothing for 300 ms/);
+  });
+
   test('stay up for an hour while a packet in ten is lost, and multiplier 5 allows for it', () => {
     const net = new Network(3);
     net.open(net.a, { ...FAST, transmit_ms: 1_000, receive_ms: 1_000, multiplier: 5 });

@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { describe, test } from 'node:test';
+import { BroadcastChannel } from 'node:worker_threads';
 import { VirtualClock } from '../../../src/base/clock.ts';
 import { silentLog } from '../../../src/base/log.ts';
 import { prng } from '../../../src/base/prng.ts';
+import { SINGLE_HOP_PORT } from '../../../src/bgp/bfd/packet.ts';
 import { WatchThread } from '../../../src/bgp/bfd/watch.ts';
+import { CONTROL, STOP } from '../../../src/bgp/bfd/watch-shared.ts';
 import type { BfdSession, BfdTarget } from '../../../src/bgp/ports.ts';
 import { loadLibc } from '../../../src/net/libc.ts';
 import { until } from '../../support/bgp.ts';
@@ -48,6 +53,7 @@ async function end({ watch, clock }: Bench): Promise<void> {
 const script = (text: string): { script: URL } => ({
   script: new URL(`data:text/javascript,${encodeURIComponent(text)}`),
 });
+const ENDED = 'watch.test: ended';
 /** It lives, but has no pulse, and does not hear that it should end. */
 const HANGS = script('setInterval(() => {}, 1_000)');
 
@@ -127,5 +133,41 @@ describe('the watch thread', { skip: loadLibc() ? false : 'needs koffi' }, () =>
     bench.clock.advance(1);
     assert.match(bench.watch.problem!, /it did nothing for 3 s; it is replaced/);
     await end(bench);
+  });
+
+  test('that comes to itself after it was replaced does not end its successor’s sessions', {
+    timeout: 20_000,
+  }, async () => {
+    const peer = createSocket({ type: 'udp4', reuseAddr: true });
+    const heard: Buffer[] = [];
+    peer.on('message', (bytes) => void heard.push(bytes));
+    peer.bind(SINGLE_HOP_PORT, TARGET.address);
+    await once(peer, 'listening');
+    const real = new URL('../../../src/bgp/bfd/watch-worker.js', import.meta.url);
+    const bench = new Bench(
+      script(`
+        import { BroadcastChannel, workerData } from 'node:worker_threads';
+        const control = new Int32Array(workerData.control);
+        const stop = ${CONTROL.STOP};
+        while (Atomics.load(control, stop) === 0) Atomics.wait(control, stop, 0, 5);
+        await import('${real}');
+        new BroadcastChannel('${ENDED}').postMessage(Atomics.load(control, stop));
+      `),
+    );
+    const ended = new BroadcastChannel(ENDED);
+    const word = new Promise((resolve) => {
+      ended.onmessage = (event) => resolve((event as MessageEvent).data);
+    });
+    try {
+      bench.open();
+      bench.clock.advance(3_000);
+      assert.match(bench.watch.problem!, /it is replaced/);
+      assert.equal(await word, STOP.SILENTLY);
+      assert.deepEqual(heard, []);
+    } finally {
+      ended.close();
+      peer.close();
+      await end(bench);
+    }
   });
 });
