@@ -2,6 +2,7 @@
  * The speaker of each site: keys that do not go together, and names that lead to nothing. A mistake
  * is told once and where it is written, in a group if it is the group's.
  */
+import { type Prefix, parseAddress, parsePrefix, prefixContains } from '../net/ip.ts';
 import { neighborsOf, partsOf, placeOf, rangesOf, type Session } from './bgp-sessions.ts';
 import { checkAnnounce } from './check-announce.ts';
 import type { Path } from './document.ts';
@@ -113,7 +114,7 @@ function checkCapabilities(report: SiteReport, session: AnySession, bgp: BgpFile
       'roles are between different ASes (RFC 9234), this neighbour is in ours: remove it';
     report.at(session, ['role'], message);
   }
-  if (keys.role_strict && keys.role === undefined && !mentionsRole(report, session)) {
+  if (keys.role_strict && keys.role === undefined && !mentionsKey(report, session, 'role')) {
     report.at(session, ['role_strict'], '`role_strict` needs a role of our own: add `role`');
   }
   if (keys.extended_next_hop && !families.includes('ipv4')) {
@@ -125,11 +126,11 @@ function checkCapabilities(report: SiteReport, session: AnySession, bgp: BgpFile
   }
 }
 
-/** True if a role was written, though wrongly. */
-function mentionsRole({ file }: SiteReport, { own }: AnySession): boolean {
+/** True if the key was written, though wrongly. */
+function mentionsKey({ file }: SiteReport, { own }: AnySession, key: string): boolean {
   const list = 'prefix' in own ? 'ranges' : 'neighbors';
-  if ('role' in rawOf(file, list, own.name)) return true;
-  return own.group !== undefined && mentions(file, 'bgp', 'groups', own.group, 'role');
+  if (key in rawOf(file, list, own.name)) return true;
+  return own.group !== undefined && mentions(file, 'bgp', 'groups', own.group, key);
 }
 
 function checkBfdTimes(report: SiteReport, bgp: BgpFile): void {
@@ -152,6 +153,30 @@ function checkRanges(report: SiteReport, bgp: BgpFile): void {
     const message = `the range "${twin.own.name}" has the prefix ${own.prefix}, too: write another`;
     report.add([...path, 'prefix'], message);
   });
+}
+
+function prefixOf({ own }: AnySession): Prefix | null {
+  if ('prefix' in own) return parsePrefix(own.prefix);
+  const address = parseAddress(own.address);
+  return address && { address, length: address.length * 8 };
+}
+
+/** A listening socket wants the key of a prefix from all who are in it, on whichever interface. */
+function checkKeys(report: SiteReport, bgp: BgpFile): void {
+  const all = [...rangesOf(bgp), ...neighborsOf(bgp)];
+  for (const session of all) {
+    const prefix = prefixOf(session);
+    if (!prefix || mentionsKey(report, session, 'md5_key_file')) continue;
+    const keyed = all.find((other) => {
+      const outer = other.keys.md5_key_file === undefined ? null : prefixOf(other);
+      return outer && outer.length <= prefix.length && prefixContains(outer, prefix.address);
+    });
+    if (!keyed) continue;
+    const message =
+      `all who connect from there must have the MD5 key of "${keyed.own.name}": ` +
+      'add `md5_key_file`, or write another';
+    report.add([...session.path, 'prefix' in session.own ? 'prefix' : 'address'], message);
+  }
 }
 
 function checkListening(report: SiteReport, bgp: BgpFile): void {
@@ -202,6 +227,7 @@ function checkSite(
   }
   checkBfdTimes(report, bgp);
   checkRanges(report, bgp);
+  checkKeys(report, bgp);
   checkListening(report, bgp);
   if (deployment) checkDeadMan(report, bgp, deployment.policy);
   checkAnnounce(report, site, bgp, deployment?.vips ?? [], names);

@@ -323,6 +323,26 @@ describe('a mistake of the speaker', () => {
       [/^5:27: the range "rack" has the prefix 10\.2\.0\.0\/16, too: write another/],
     ],
     [
+      'sessions without a key where a listening socket wants one',
+      [
+        'listen: 10.1.0.1:179',
+        'groups:',
+        '  signed: {md5_key_file: keys/rack}',
+        'neighbors:',
+        '  - {name: inside, address: 10.2.3.4, as: 65000}',
+        '  - {name: signs, group: signed, address: 10.2.3.5, as: 65000}',
+        '  - {name: outside, address: 10.3.0.1, as: 65000}',
+        'ranges:',
+        '  - {name: rack, group: signed, prefix: 10.2.0.0/16}',
+        '  - {name: one, prefix: 10.2.3.0/24}',
+        '  - {name: all, prefix: 10.0.0.0/8}',
+      ],
+      [
+        /^5:31: all who connect from there must have the MD5 key of "rack": add `md5_key_file`/,
+        /^10:27: all who connect from there must have the MD5 key of "rack"/,
+      ],
+    ],
+    [
       'what is only for dialling, in a range',
       ['listen: 10.1.0.1:179', 'ranges:', '  - {name: rack, prefix: 10.2.0.0/16, port: 1179}'],
       [/^3:41: unknown key "port"/],
