@@ -12,8 +12,12 @@ export function sessionFindings(asked: WhyCase): Finding[] {
 }
 
 /** RFC 5882 §4: what goes down ends the session, and strict, holds it up; what is off does not. */
-function bfdFinding({ bfd, settings, status }: WhyCase): Finding | null {
+export function bfdFinding({ bfd, settings, status }: WhyCase): Finding | null {
   if (!settings.bfd || !bfd || bfd.state === 'up') return null;
+  if (status.state === 'Established') {
+    const text = `BFD is ${bfd.state}, and the session goes on without it: ${bfdCause(bfd)}`;
+    return { code: 'bfd-down', certainty: 'certain', text };
+  }
   const off = bfd.state === 'admin-down' || bfd.remote_state === 'admin-down';
   const held = settings.bfd.strict && !off;
   const ended = /BFD/.test(status.last_failure ?? '');
@@ -25,7 +29,8 @@ function bfdFinding({ bfd, settings, status }: WhyCase): Finding | null {
 function bfdCause(bfd: NonNullable<WhyCase['bfd']>): string {
   const { remote_state, packets_in, discarded, remote_diagnostic, problem } = bfd;
   if (discarded > 0 && packets_in === 0) {
-    return `all ${discarded} packets were discarded: compare keys, key id, and TTL (multihop or not)`;
+    const cause = problem === null ? '' : ` (${problem})`;
+    return `its packets are discarded, ${discarded} so far${cause}: compare keys, key id, and TTL (multihop or not)`;
   }
   if (problem !== null) return problem;
   if (packets_in === 0) return 'no packet has come: turn BFD on there, and open UDP 3784 (4784)';

@@ -8,7 +8,7 @@ import type { Evidence } from './evidence.ts';
 import type { PeerStatus } from './peer-record.ts';
 import type { BfdStatus } from './ports.ts';
 import { hostFindings } from './why-host.ts';
-import { sessionFindings } from './why-session.ts';
+import { bfdFinding, sessionFindings } from './why-session.ts';
 import { tcpFindings } from './why-tcp.ts';
 
 /** Nothing else explains it; much speaks for it; it would explain what is seen. */
@@ -78,9 +78,10 @@ export function diagnose(
   return findings.sort((a, b) => rank(a) - rank(b));
 }
 
-function establishedFindings({ status }: WhyCase): Finding[] {
-  const findings: Finding[] = [];
-  const { routes_unsendable: count, sessions, for_ms, last_failure } = status;
+function establishedFindings(asked: WhyCase): Finding[] {
+  const bfd = bfdFinding(asked);
+  const findings = bfd ? [bfd] : [];
+  const { routes_unsendable: count, sessions, for_ms, last_failure } = asked.status;
   if (count > 0) {
     const text =
       `${count} of our routes cannot be sent: the neighbour has not agreed to their family, or we ` +
