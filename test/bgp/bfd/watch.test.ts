@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { describe, test } from 'node:test';
 import { BroadcastChannel } from 'node:worker_threads';
 import { VirtualClock } from '../../../src/base/clock.ts';
@@ -9,6 +10,7 @@ import { prng } from '../../../src/base/prng.ts';
 import { SINGLE_HOP_PORT } from '../../../src/bgp/bfd/packet.ts';
 import { WatchThread } from '../../../src/bgp/bfd/watch.ts';
 import { CONTROL, STOP } from '../../../src/bgp/bfd/watch-shared.ts';
+import { SLOT } from '../../../src/bgp/guard-slot.ts';
 import type { BfdSession, BfdTarget } from '../../../src/bgp/ports.ts';
 import { loadLibc } from '../../../src/net/libc.ts';
 import { until } from '../../support/bgp.ts';
@@ -132,6 +134,28 @@ describe('the watch thread', { skip: loadLibc() ? false : 'needs koffi' }, () =>
     assert.equal(bench.watch.problem, null);
     bench.clock.advance(1);
     assert.match(bench.watch.problem!, /it did nothing for 3 s; it is replaced/);
+    await end(bench);
+  });
+
+  test('that dies after it fired: who it withdrew is told without waiting for another', async () => {
+    const bench = new Bench(
+      script(`
+        import { parentPort } from 'node:worker_threads';
+        parentPort.on('message', ({ slot }) => {
+          Atomics.store(new Int32Array(slot), 0, ${SLOT.FIRED});
+          throw new Error('broken');
+        });
+      `),
+    );
+    let told = 0;
+    bench.watch.setDeadMan(500);
+    const socket = { _handle: { fd: 0 } } as unknown as Socket;
+    const session = bench.watch.protect(socket, () => told++)!;
+    await until(() => bench.watch.problem !== null);
+    assert.equal(told, 0);
+    bench.watch.renew();
+    assert.equal(told, 1);
+    session.release();
     await end(bench);
   });
 
