@@ -144,7 +144,7 @@ describe('a daemon and BIRD', { skip: need('root', 'ip', 'bird'), timeout: 90_00
 
   test('a key that is no longer the neighbour’s is named, and one that is again is used', async () => {
     write('spines.key', 'another secret\n');
-    assert.match(await isobar('reload'), /^keys of BGP neighbours: read anew$/m);
+    assert.match(await isobar('reload'), /^ *keys of BGP neighbours: read anew$/m);
     await pair.until('why names the key', async () =>
       /^(certain|likely): .*\bkey\b/m.test(await isobar('bgp', 'why', 'bird')),
     );
