@@ -114,8 +114,9 @@ export class Reporter {
   ): void {
     if (drain) this.drain(drain.by, drain.reason, now - drain.for_ms - elapsed_ms);
     const memories: Record<string, RouteMemory> = {};
-    for (const [vip, { heard: _, age_ms, ...memory }] of Object.entries(routes)) {
-      memories[vip] = resumed(laterBy(memory, age_ms + elapsed_ms, damping), addressStands);
+    for (const [vip, sight] of Object.entries(routes)) {
+      const memory = laterBy(sight, sight.age_ms + elapsed_ms, damping);
+      memories[vip] = resumed(memory, addressStands);
     }
     this.#memory = { routes: memories, overload: NOT_OVERLOADED };
     this.#heard = new Set();

@@ -16,7 +16,7 @@ const NONE: Penalty = { penalty: 0, suppressed: false };
 
 /** `before` as it is `ms` later. */
 export function decayed(damping: RouteDamping | null, before: Penalty, ms: number): Penalty {
-  if (damping === null) return NONE;
+  if (damping === null || before.penalty === 0) return NONE;
   const penalty = before.penalty * 2 ** (-ms / damping.half_life_ms);
   // RFC 2439 §4.8.3: what is well below the threshold is forgotten.
   if (penalty < damping.reuse / 2) return NONE;

@@ -27,14 +27,15 @@ export type Rank = (typeof RANKS)[number];
 
 export interface Standing {
   readonly site: Site;
+  /** Of the site, in Config.sites. */
+  readonly index: number;
+  readonly vip: Vip;
   readonly rank: Rank;
   /** What the site is without regard to the others; null while it is unknown or failing. */
   readonly fitness: Fitness | null;
   readonly report: Report | null;
   /** What the site's last report remembers of the VIP, as it is now. */
   readonly memory: RouteMemory;
-  /** For its own plan: what would be told, were it of this fitness. */
-  telling(fitness: Fitness): Telling;
   readonly sums: Sums;
 }
 
@@ -63,6 +64,8 @@ export class Ground {
   readonly #dampings: readonly (RouteDamping | null)[];
   /** Service name → sums parallel to Config.sites. */
   readonly #services = new Map<string, ServiceSums[]>();
+  /** Parallel to Config.sites, by fitness; the same for all VIPs. */
+  readonly #facts: readonly Map<Fitness, Facts>[];
 
   constructor(
     view: View,
@@ -76,6 +79,7 @@ export class Ground {
     this.#sites = sites;
     this.#overloads = overloads;
     const { sites: all, policy } = view.config;
+    this.#facts = all.map(() => new Map());
     this.#factors = all.map(({ name }) => siteFactor(name));
     this.#dampings = all.map(({ name }) => dampingOf(policy.routes, name));
     for (const { name, pool } of view.config.services) {
@@ -98,36 +102,31 @@ export class Ground {
 
   /** `index` is the site's in Config.sites. */
   standing(vip: Vip, index: number): Standing {
-    const { config } = this.view;
-    const site = config.sites[index]!;
+    const site = this.view.config.sites[index]!;
     const hearing = this.#hearings[index]!;
     const report = hearing.state === 'unheard' ? null : hearing.report;
     const memory = this.#memory(vip, index, hearing);
-    const stands = memory.phase === 'on' || memory.phase === 'coming';
-    const telling = (fitness: Fitness): Telling => ({
-      site,
-      vip,
-      policy: config.policy.routes,
-      fitness,
-      facts: this.#facts(index, fitness),
-      stands,
-    });
-    const services = vip.services.map((name) => this.#sums(name, index));
-    const sums = { judged: sumOf(services, 'judged'), eligible: sumOf(services, 'eligible') };
-    const base = { site, report, memory, telling, sums };
-    const health = healthOf(services);
+    const { health, judged, eligible } = this.#healthOf(vip, index);
+    const sums = { judged, eligible };
     if (
       report === null ||
       hearing.state === 'lost' ||
       health === 'unknown' ||
       !hasTakers(site, vip)
     ) {
-      return { ...base, rank: 'unknown', fitness: null };
+      return { site, index, vip, rank: 'unknown', fitness: null, report, memory, sums };
     }
-    if (health === 'failing') return { ...base, rank: 'failing', fitness: null };
+    if (health === 'failing') {
+      return { site, index, vip, rank: 'failing', fitness: null, report, memory, sums };
+    }
     const fitness = this.#fitness(index, report, sums);
-    const rank = this.#rank(index, memory, telling(fitness));
-    return { ...base, rank, fitness };
+    const rank = this.#rank(index, memory, this.#telling(vip, index, memory, fitness));
+    return { site, index, vip, rank, fitness, report, memory, sums };
+  }
+
+  /** What would be told of the VIP, were the site of this fitness. */
+  telling({ vip, index, memory }: Standing, fitness: Fitness): Telling {
+    return this.#telling(vip, index, memory, fitness);
   }
 
   /** With the site's own times. */
@@ -157,14 +156,44 @@ export class Ground {
     return eligible < judged ? 'degraded' : 'healthy';
   }
 
-  #facts(index: number, fitness: Fitness): Facts {
-    return {
+  #telling(vip: Vip, index: number, { phase }: RouteMemory, fitness: Fitness): Telling {
+    const { sites, policy } = this.view.config;
+    const facts = this.#factsOf(index, fitness);
+    const stands = phase === 'on' || phase === 'coming';
+    return { site: sites[index]!, vip, policy: policy.routes, fitness, facts, stands };
+  }
+
+  #factsOf(index: number, fitness: Fitness): Facts {
+    const known = this.#facts[index]!.get(fitness);
+    if (known !== undefined) return known;
+    const facts: Facts = {
       service: (name) => {
         const { serving, judged } = this.#sums(name, index);
         return serving > 0 ? true : judged > 0 ? false : null;
       },
       states: [this.#sites[index]!.state, fitness],
     };
+    this.#facts[index]!.set(fitness, facts);
+    return facts;
+  }
+
+  /** By the worst of the services; one of which nobody can tell is worse than one that fails. */
+  #healthOf(
+    { services }: Vip,
+    index: number,
+  ): Sums & { readonly health: 'unknown' | 'failing' | 'serving' } {
+    let judged = 0;
+    let eligible = 0;
+    let health: 'unknown' | 'failing' | 'serving' = 'serving';
+    for (const name of services) {
+      const sums = this.#sums(name, index);
+      judged += sums.judged;
+      eligible += sums.eligible;
+      if (sums.serving > 0) continue;
+      if (sums.judged < sums.all) health = 'unknown';
+      else if (health === 'serving') health = 'failing';
+    }
+    return { judged, eligible, health };
   }
 
   #sums(service: string, index: number): ServiceSums {
@@ -174,8 +203,7 @@ export class Ground {
   #memory(vip: Vip, index: number, hearing: Hearing): RouteMemory {
     const sight = hearing.state === 'unheard' ? undefined : hearing.report.routes[vip.name];
     if (sight === undefined || hearing.state === 'unheard') return ROUTE_OFF;
-    const { heard: _, age_ms, ...memory } = sight;
-    return laterBy(memory, age_ms + hearing.age_ms, this.dampingOf(index));
+    return laterBy(sight, sight.age_ms + hearing.age_ms, this.dampingOf(index));
   }
 }
 
@@ -188,18 +216,7 @@ function add(sums: ServiceSums, verdict: EndpointVerdict): ServiceSums {
   };
 }
 
-/** By the worst of the services; one of which nobody can tell is worse than one that fails. */
-function healthOf(services: readonly ServiceSums[]): 'unknown' | 'failing' | 'serving' {
-  const ill = services.filter(({ serving }) => serving === 0);
-  if (ill.some(({ judged, all }) => judged < all)) return 'unknown';
-  return ill.length > 0 ? 'failing' : 'serving';
-}
-
 function isJudged({ reason }: EndpointVerdict): boolean {
   const { code } = reason;
   return code !== 'not-probed-yet' && code !== 'site-unheard' && code !== 'site-lost';
-}
-
-function sumOf(services: readonly ServiceSums[], key: 'judged' | 'eligible'): number {
-  return services.reduce((sum, service) => sum + service[key], 0);
 }

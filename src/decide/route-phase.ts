@@ -20,17 +20,25 @@ export interface Wish {
   readonly drained: boolean;
 }
 
-/** `memory` as it is `ms` later. */
+/**
+ * `memory` as it is `ms` later, and nothing else that is in it. Field by field: with a thousand VIPs
+ * at each of several sites, spreads took half the time of a decision.
+ */
 export function laterBy(
   memory: RouteMemory,
   ms: number,
   damping: RouteDamping | null,
 ): RouteMemory {
+  const { penalty, suppressed } = decayed(damping, memory, ms);
   return {
-    ...memory,
-    ...decayed(damping, memory, ms),
+    phase: memory.phase,
     for_ms: memory.for_ms + ms,
+    fitness: memory.fitness,
+    withdrawn_by: memory.withdrawn_by,
     fit_for_ms: memory.fit_for_ms === null ? null : memory.fit_for_ms + ms,
+    drained: memory.drained,
+    penalty,
+    suppressed,
   };
 }
 

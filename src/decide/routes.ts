@@ -56,11 +56,12 @@ function planRoute(ground: Ground, vip: Vip, index: number): [RoutePlan, RouteMe
   const isSettling = memory.phase === 'coming' || memory.phase === 'going';
   if (isSettling) ground.view.wake.after(settle_ms - memory.for_ms);
   const fitness = memory.phase === 'on' ? verdict.fitness : null;
+  const announce = fitness !== null;
   const reason = memory.phase === 'coming' ? settling(site, settle_ms, memory) : verdict.reason;
-  const offers =
-    fitness === null ? noOffers(site, vip, reason) : offersOf(own.telling(fitness), reason);
-  const plan = { vip: vip.name, prefixes: vip.prefixes, announce: fitness !== null, fitness };
-  return [{ ...plan, reason, offers }, memory];
+  const offers = announce
+    ? offersOf(ground.telling(own, fitness), reason)
+    : noOffers(site, vip, reason);
+  return [{ vip: vip.name, prefixes: vip.prefixes, announce, fitness, reason, offers }, memory];
 }
 
 function settling({ bgp }: Site, settle_ms: number, { for_ms }: RouteMemory): Reason {
@@ -109,7 +110,7 @@ function judge(the: Case): Verdict {
       return unlessLast(
         the,
         { ...wish, cause: 'policy', isFit: true },
-        whyNobody(own.telling(own.fitness!)),
+        whyNobody(ground.telling(own, own.fitness!)),
         'last-site-kept',
       );
     case 'held':
@@ -150,7 +151,7 @@ function judgeDrain(the: Case, wish: Wish, stands: boolean): Verdict {
   const isEmpty = drain_load !== null && used !== null && used <= drain_load;
   const wait_ms = (isEmpty ? Math.min(settle_ms, policy.drain_ms) : policy.drain_ms) - for_ms;
   const isOver = own.memory.drained || wait_ms <= 0 || !stands;
-  if (isOver || !tellsAnybody(own.telling('draining'))) {
+  if (isOver || !tellsAnybody(ground.telling(own, 'draining'))) {
     const why = { code: 'draining', text: 'drained' } as const;
     return unlessLast(the, { ...wish, cause: 'drain', drained: true }, why, 'last-site-kept');
   }
