@@ -74,10 +74,14 @@ export class Actors {
     return this.#spill.start();
   }
 
+  /**
+   * Routes first: what they carry is on its way here now, an answer counts from the next query on,
+   * and DNS may have to compare whole zones to know whether secondaries must hear of it.
+   */
   apply(plan: Plan): void {
     const { log } = this.#options;
-    act(log, 'dns', () => this.#dns.apply(plan));
     act(log, 'bgp', () => this.#bgp.apply(plan));
+    act(log, 'dns', () => this.#dns.apply(plan));
     act(log, 'spill', () => this.#spill.apply(plan.spill));
   }
 

@@ -325,8 +325,11 @@ export class Agent {
 
   // One turn of the loop.
 
-  /** `publish`: news of our own for the others; false when it is their news that we act on. */
-  #think(publish: boolean): void {
+  /**
+   * `publish`: news of our own for the others; false when it is their news that we act on. What is to
+   * be done is done first: telling of it, of the `cause` first, may write to a slow log.
+   */
+  #think(publish: boolean, cause: SiteEvent | null = null): void {
     if (!this.#running) return;
     const now = this.#clock.now();
     const sights = this.#observer.sights(now);
@@ -338,6 +341,7 @@ export class Agent {
     this.#plan = plan;
     this.#world = world;
     this.#actors.apply(plan);
+    if (cause) this.#tellEvent(cause);
     this.#reporter.decided(plan, this.#actors.bgp.heard(), now);
     if (this.#inOffice) this.#remember(now);
     if (publish && this.#inOffice) this.#store.publish(this.#reporter.next(sights, now));
@@ -359,11 +363,11 @@ export class Agent {
   #subscribe(): void {
     this.#unsubscribe.push(
       this.#observer.onVerdict((endpoint, sight) => {
-        this.#event('health', endpoint, sight.up ? 'up' : 'down', {
+        const reason: Reason = {
           code: sight.up ? 'healthy' : 'probe-failed',
           text: sight.detail,
-        });
-        this.#think(true);
+        };
+        this.#think(true, this.#made('health', endpoint, sight.up ? 'up' : 'down', reason));
       }),
       this.#view.onNews((site) => {
         if (site !== this.site) this.#turns.soon(false);
@@ -396,15 +400,11 @@ export class Agent {
   }
 
   #event(kind: EventKind, subject: string, text: string, reason: Reason | null): void {
-    const event: SiteEvent = {
-      site: this.site,
-      kind,
-      at_ms: this.#clock.now(),
-      subject,
-      text,
-      reason,
-    };
-    this.#tellEvent(event);
+    this.#tellEvent(this.#made(kind, subject, text, reason));
+  }
+
+  #made(kind: EventKind, subject: string, text: string, reason: Reason | null): SiteEvent {
+    return { site: this.site, kind, at_ms: this.#clock.now(), subject, text, reason };
   }
 
   #tellEvent(event: SiteEvent): void {

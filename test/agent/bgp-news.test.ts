@@ -44,6 +44,21 @@ after(async () => {
   await Promise.all(collectors.map((one) => one.stop()));
 });
 
+test('a route is withdrawn before anything is told of the verdict that takes it', async () => {
+  const fra = sites.agents.get('fra')!;
+  const state = () => fra.speaker?.routes()[0]?.state;
+  const iad = () => fra.decision!.world.sightings.get('iad')?.report.routes.web;
+  await eventually('both announce', () => state() === 'announced' && iad()?.heard === true, 5_000);
+  const told: string[] = [];
+  const end = fra.events.add(({ kind, text }) => told.push(`${kind} ${text}: ${state()}`));
+  sites.backends[0]!.healthy = false;
+  await eventually('it is told', () => told.length > 0, 5_000);
+  end();
+  assert.equal(told[0], 'health down: not-announced');
+  sites.backends[0]!.healthy = true;
+  await eventually('fra is back', () => state() === 'announced', 5_000);
+});
+
 test('a site takes over when the one that it has left a VIP to loses its router', async () => {
   const fra = sites.agents.get('fra')!;
   const announced = (agent: Agent): boolean => agent.status().routes[0]!.announce;
