@@ -62,8 +62,6 @@ export class BgpActor {
   /** Interface and settling time that `#addresses` was made with. */
   #held = '';
   #plan: Plan | null = null;
-  /** What the speaker was given. */
-  #routes: readonly RoutePlan[] = [];
 
   constructor(options: BgpActorOptions, tell: Tell) {
     const { config, clock, prng, log, bgpKeys, site, host = systemHost } = options;
@@ -152,18 +150,12 @@ export class BgpActor {
   }
 
   /**
-   * The VIPs of which a neighbour knows by an established session: whatever the plan says, the others
+   * The VIPs that neighbours have all of, by established sessions: whatever the plan says, the others
    * are nowhere. Where the site speaks no BGP it is not our task, and they count.
    */
   heard(): ReadonlySet<string> {
     if (!this.#speaksBgp) return new Set(this.#plan?.routes.map(({ vip }) => vip));
-    if (!this.#speaker) return new Set();
-    const up = this.#speaker.neighbors().filter(({ state }) => state === 'Established');
-    const names = new Set(up.map(({ name, range }) => range ?? name));
-    const heard = this.#routes.filter(({ offers }) =>
-      offers.some(({ announce, neighbor }) => announce && names.has(neighbor)),
-    );
-    return new Set(heard.map(({ vip }) => vip));
+    return this.#speaker?.heard() ?? new Set();
   }
 
   /** The routes of a plan as they can be announced: those without their addresses are kept back. */
@@ -173,8 +165,7 @@ export class BgpActor {
 
   #announce(): void {
     if (this.#plan === null || this.#speaker === null) return;
-    this.#routes = this.standing(this.#plan.routes);
-    this.#speaker.apply(this.#routes);
+    this.#speaker.apply(this.standing(this.#plan.routes));
     this.#addresses?.apply(this.#plan);
   }
 

@@ -142,6 +142,11 @@ export class AdjRibOut {
     return this.#goodbye;
   }
 
+  /** True if the peer has a route to this prefix from us, in whatever form. */
+  has(key: string): boolean {
+    return this.#sent.has(key);
+  }
+
   /** How it stands with one route, by the canonical text of its prefix. */
   look(key: string): RouteView {
     const wanted = this.#wanted.routes.get(key);

@@ -175,6 +175,11 @@ export class Peer {
     this.#session?.ask();
   }
 
+  /** True if the peer has been sent a route to this prefix, by its canonical text. */
+  has(key: string): boolean {
+    return this.#rib.has(key);
+  }
+
   /** How it stands with one of our routes, by the canonical text of its prefix. */
   look(key: string): RouteView {
     return this.#rib.look(key);

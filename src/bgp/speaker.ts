@@ -108,6 +108,18 @@ export class Speaker {
     return [...this.#members.values()].map((member) => member.status());
   }
 
+  /** The VIPs each of whose prefixes at least one neighbour has from us. */
+  heard(): Set<string> {
+    const peers = [...this.#members.values()].map(({ peer }) => peer);
+    const isHeard = (prefix: string): boolean => {
+      const key = this.#book.keyOf(prefix);
+      return peers.some((peer) => peer.has(key));
+    };
+    return new Set(
+      this.#plans.filter(({ prefixes }) => prefixes.every(isHeard)).map(({ vip }) => vip),
+    );
+  }
+
   /** What each neighbour is told of each VIP now, and why; of one neighbour if it is named. */
   routes(neighbor?: string): ToldRoute[] {
     const told: ToldRoute[] = [];

@@ -67,6 +67,28 @@ describe('speaker and collector', { timeout: 60_000 }, () => {
     assert.ok(!status?.capabilities.some((text) => text.includes('64')), 'no graceful restart');
   });
 
+  test('a VIP is heard once each of its prefixes has a neighbour, whoever else is there', async () => {
+    const [four, six] = [await bench.collector(), await bench.collector()];
+    const site = bench.speaker(
+      bgpSite([
+        neighbor(four.address, { name: 'four', ipv6: false }),
+        neighbor(six.address, { name: 'six', ipv4: false }),
+      ]),
+    );
+    const both = ['four', 'six'];
+    site.apply([
+      { ...plan(['198.18.80.80/32'], {}, both), vip: 'old' },
+      { ...plan(['2001:db8:80::/64'], {}, both), vip: 'new' },
+      { ...plan(['198.18.80.81/32', '2001:db8:81::/64'], {}, both), vip: 'dual' },
+    ]);
+    assert.deepEqual([...site.heard()], []);
+    await site.start();
+    await until(() => site.heard().size === 3);
+    await four.stop();
+    await until(() => site.heard().size < 3);
+    assert.deepEqual([...site.heard()], ['new']);
+  });
+
   test('a collector takes many sessions from one address and drops what each had', async () => {
     const router = await bench.collector();
     const sites: Speaker[] = [];
