@@ -1,4 +1,5 @@
 /** Values that are each possible but not together: orders of times and thresholds, addresses. */
+import { penaltyMax } from '../decide/damping.ts';
 import { formatHostPort } from '../net/ip.ts';
 import type { Path } from './document.ts';
 import { holds, listensOf } from './listens.ts';
@@ -47,6 +48,29 @@ function checkSpill(policy: DeploymentFile['policy'], report: Report, given: (p:
   }
 }
 
+/**
+ * A penalty never grows beyond what decays to `reuse` within `suppress_max` (RFC 2439 §4.2): a `suppress`
+ * at or above that is never reached.
+ */
+function checkDamping(
+  damping: DeploymentFile['policy']['routes']['damping'],
+  report: Report,
+): void {
+  if (damping === 'none') return;
+  const { suppress, reuse, half_life, suppress_max } = damping;
+  const at = (key: keyof typeof damping): Path => ['policy', 'routes', 'damping', key];
+  if (reuse >= suppress) {
+    report(at('reuse'), `reuse must be below suppress (${suppress}), or nothing is held back`);
+    return;
+  }
+  if (penaltyMax({ reuse, half_life_ms: half_life, suppress_max_ms: suppress_max }) > suppress)
+    return;
+  const least_ms = half_life * Math.log2(suppress / reuse);
+  const least = formatDuration(1000 * (Math.floor(least_ms / 1000) + 1));
+  const message = `no penalty would ever reach suppress (${suppress}): write at least ${least}`;
+  report(at('suppress_max'), `${message}, or a lower suppress`);
+}
+
 function checkDeployment(file: YamlFile<DeploymentFile>, problems: Problem[]): void {
   const value = file.value;
   if (!value) return;
@@ -66,11 +90,7 @@ function checkDeployment(file: YamlFile<DeploymentFile>, problems: Problem[]): v
       `one late report would lose the site: write at least ${least}, two report intervals`,
     );
   }
-  const { damping } = value.policy.routes;
-  if (damping !== 'none' && damping.reuse >= damping.suppress) {
-    const message = `reuse must be below suppress (${damping.suppress}), or nothing is held back`;
-    report(['policy', 'routes', 'damping', 'reuse'], message);
-  }
+  checkDamping(value.policy.routes.damping, report);
   checkSpill(value.policy, report, (path) => file.source.has(path));
 }
 

@@ -24,11 +24,19 @@ export function decayed(damping: RouteDamping | null, before: Penalty, ms: numbe
   return { penalty, suppressed: before.suppressed && penalty > damping.reuse * (1 + 1e-9) };
 }
 
-/** One more withdrawal. RFC 2439 §4.2: the ceiling is what bounds the time of suppression. */
+/** RFC 2439 §4.2: a ceiling on penalties is what bounds the time of suppression. */
+export function penaltyMax({
+  reuse,
+  half_life_ms,
+  suppress_max_ms,
+}: Pick<RouteDamping, 'reuse' | 'half_life_ms' | 'suppress_max_ms'>): number {
+  return reuse * 2 ** (suppress_max_ms / half_life_ms);
+}
+
+/** One more withdrawal. */
 export function penalized(damping: RouteDamping | null, before: Penalty): Penalty {
   if (damping === null) return NONE;
-  const ceiling = damping.reuse * 2 ** (damping.suppress_max_ms / damping.half_life_ms);
-  const penalty = Math.min(before.penalty + damping.penalty, ceiling);
+  const penalty = Math.min(before.penalty + damping.penalty, penaltyMax(damping));
   return { penalty, suppressed: before.suppressed || penalty > damping.suppress };
 }
 

@@ -506,13 +506,19 @@ describe('how routes follow the fitness of a site', () => {
     assert.equal(routes.damping!.half_life_ms, 10_000);
   });
 
-  test('damping must be able to end', async () => {
+  test('damping must be able to begin and to end', async () => {
     await demo.edit(
       'deployment.yaml',
       '{hold_down: 0s, damping: none}',
       '{damping: {suppress: 500}}',
     );
     assert.match((await problems())[0]!, /reuse must be below suppress \(500\)/);
+    await demo.edit('deployment.yaml', '{damping: {suppress: 500}}', '{damping: {half_life: 10m}}');
+    const [problem] = await problems();
+    const text = 'no penalty would ever reach suppress (2500): write at least 1043s, or a lower';
+    assert.ok(problem?.includes(text), problem);
+    await demo.edit('deployment.yaml', '{half_life: 10m}', '{half_life: 10m, suppress_max: 1043s}');
+    assert.deepEqual(await problems(), []);
   });
 });
 
