@@ -65,7 +65,7 @@ const USUAL = {
   degraded: {},
   overloaded: { prepend: 1 },
   draining: { prepend: 3, local_pref: 0, communities: ['graceful-shutdown'] },
-  last_site_kept: { prepend: 3, local_pref: 0 },
+  last_site_kept: { prepend: 3, local_pref: 0, communities: ['graceful-shutdown'] },
 } as const satisfies Readonly<Record<FitnessKey, FitnessRuleKeys>>;
 
 /** The table of deployment.yaml: its first rule is where the reference has the keys of all. */
