@@ -1,4 +1,7 @@
 /** What a deployment may hold at most. Beyond these a file is a mistake, or an attack on a loader. */
+import { SITE_ROUTES_MAX } from '../share/report-schema.ts';
+
+export { SITE_ENDPOINTS_MAX } from '../share/report-schema.ts';
 
 export const YAML_BYTES_MAX = 4 * 1024 * 1024;
 /** A zone's file, and all of them where it includes others. */
@@ -17,7 +20,7 @@ export const LOAD_BALANCERS_PER_SITE_MAX = 1024;
 export const CHECKS_MAX = 1024;
 export const REGIONS_MAX = 255;
 export const REGION_PREFIXES_MAX = 100_000;
-export const VIPS_MAX = 1024;
+export const VIPS_MAX = SITE_ROUTES_MAX;
 export const LISTENS_MAX = 64;
 export const NEIGHBORS_MAX = 256;
 export const GROUPS_MAX = 256;

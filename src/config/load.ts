@@ -23,7 +23,7 @@ import {
   whyUnreadable,
 } from './files.ts';
 import { type JsonSchema, jsonSchema } from './json-schema.ts';
-import { ENDPOINTS_MAX, SECRET_BYTES_MAX } from './limits.ts';
+import { ENDPOINTS_MAX, SECRET_BYTES_MAX, SITE_ENDPOINTS_MAX } from './limits.ts';
 import { collectNames, type SourceFiles } from './names.ts';
 import { parseFile, type YamlFile } from './parse.ts';
 import { compareProblems, type Problem } from './problem.ts';
@@ -122,11 +122,21 @@ class Loader {
     const sites = values(files.sites);
     const services = values(files.services);
     const config = buildConfig({ dir: this.#dir, deployment, sites, services, zones });
-    if (config.endpoints.length <= ENDPOINTS_MAX) return config;
-    const message = `more than ${ENDPOINTS_MAX} pairs of load balancer and check: use fewer checks`;
+    const crowded = crowdOf(config);
+    if (crowded === null) return config;
+    const message = `${crowded} pairs of load balancer and check: use fewer checks`;
     this.problems.push({ file: 'deployment.yaml', line: 1, column: 1, message });
     return null;
   }
+}
+
+/** Who has more endpoints than the health table or a report can hold: "more than 65536"; or null. */
+function crowdOf({ endpoints, sites }: Config): string | null {
+  if (endpoints.length > ENDPOINTS_MAX) return `more than ${ENDPOINTS_MAX}`;
+  const counts = sites.map(() => 0);
+  for (const { site } of endpoints) counts[site]!++;
+  const crowded = counts.findIndex((count) => count > SITE_ENDPOINTS_MAX);
+  return crowded < 0 ? null : `site ${sites[crowded]!.name} has more than ${SITE_ENDPOINTS_MAX}`;
 }
 
 /** Reads the deployment in `directory`. The error holds every problem, by file and line. */

@@ -8,16 +8,18 @@ import { err, ok, type Result } from '../base/result.ts';
 import type { Report } from '../model/report.ts';
 
 /**
- * Length of a report's JSON text, in UTF-16 units: enough for `ROUTES_MAX` routes and `ENDPOINTS_MAX` endpoints that all
- * fail with a long detail. A site that failed in a way too long to tell would count as silent.
+ * Length of a report's JSON text, in UTF-16 units: enough for `SITE_ROUTES_MAX` routes and as many
+ * endpoints as `SITE_ENDPOINTS_MAX` that all fail with a long detail. A site that failed in a way too
+ * long to tell would count as silent.
  */
-export const REPORT_CHARS_MAX = 2_621_440;
+export const REPORT_CHARS_MAX = 4_194_304;
 /** An incarnation is milliseconds since 1970, or little more; what comes after must fit, too. */
 export const INCARNATION_MAX = 2 ** 52;
 const NAME_CHARS_MAX = 255;
 const TEXT_CHARS_MAX = 1_000;
-const ENDPOINTS_MAX = 2_000;
-const ROUTES_MAX = 1_000;
+/** Endpoints and routes of one site. Config allows no more: a report that is refused is a silent site. */
+export const SITE_ENDPOINTS_MAX = 2_048;
+export const SITE_ROUTES_MAX = 1_024;
 const PEERS_MAX = 1_000;
 
 const name = z.string().min(1).max(NAME_CHARS_MAX);
@@ -62,7 +64,7 @@ const routeSight = z.object({
   age_ms: duration_ms,
 });
 
-export const routeSights = bounded(routeSight, ROUTES_MAX);
+export const routeSights = bounded(routeSight, SITE_ROUTES_MAX);
 
 const overloadSight = z.object({
   overloaded: z.boolean(),
@@ -85,7 +87,7 @@ const reportSchema = z.object({
   site: name,
   incarnation: count.max(INCARNATION_MAX),
   sequence: count,
-  endpoints: bounded(endpointSight, ENDPOINTS_MAX),
+  endpoints: bounded(endpointSight, SITE_ENDPOINTS_MAX),
   load: loadSight.nullable(),
   drain: drainSight.nullable(),
   routes: routeSights,

@@ -26,6 +26,21 @@ async function assertProblems(...expected: readonly RegExp[]): Promise<void> {
   for (const [i, pattern] of expected.entries()) assert.match(found[i]!, pattern);
 }
 
+test('a site has no more endpoints than a report can tell of', async () => {
+  const lbs = Array.from({ length: 700 }, (_, i) => [
+    `  - name: lb${i}`,
+    `    address: 10.9.${i >> 8}.${i & 255}`,
+  ]);
+  const list = ['load_balancers:', ...lbs.flat(), '  - name: fra-lb1'].join('\n');
+  await demo.edit('sites/fra.yaml', 'load_balancers:\n  - name: fra-lb1', list);
+  assert.deepEqual(await problems(), []);
+  const checks = [1, 2].map((i) => `  web${i}: {kind: tcp, port: ${i}}`).join('\n');
+  await demo.edit('deployment.yaml', 'checks:\n', `checks:\n${checks}\n`);
+  const services = [1, 2].map((i) => `  - {name: www${i}, check: web${i}, ttl: 2s, pool: all}\n`);
+  await demo.edit('zones/example.com.yaml', 'services:\n', `services:\n${services.join('')}`);
+  await assertProblems(/site fra has more than 2048 pairs of load balancer and check: use fewer/);
+});
+
 describe('a misspelt key is read as the one that was meant, so it causes no other problem', () => {
   const MISSPELT: readonly [string, string, string][] = [
     ['deployment.yaml', 'checks:', 'check:'],

@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { checkReport, parseReport, REPORT_CHARS_MAX } from '../../src/share/report-schema.ts';
+import { SITES_MAX } from '../../src/config/limits.ts';
+import { DETAIL_CHARS_MAX } from '../../src/observe/verdict.ts';
+import {
+  checkReport,
+  parseReport,
+  REPORT_CHARS_MAX,
+  SITE_ENDPOINTS_MAX,
+  SITE_ROUTES_MAX,
+} from '../../src/share/report-schema.ts';
+import { sightOf } from '../decide/world.ts';
 import { testReport } from '../support/report.ts';
 
 const good = testReport('fra', 3, {
@@ -61,7 +70,7 @@ describe('a report from the network', () => {
     ['a negative grant', 'spill.grants.iad', -1, /^spill.grants.iad: /],
     ['an unknown route state', 'routes.web', 'maybe', /^routes.web: /],
     ['a duration as text', 'drain.for_ms', '5', /^drain.for_ms: /],
-    ['too many endpoints', 'endpoints', crowd(2001, sight), /^endpoints: .*2000/],
+    ['too many endpoints', 'endpoints', crowd(2049, sight), /^endpoints: .*2048/],
     ['too many grants', 'spill.grants', crowd(1001, 1), /^spill.grants: .*1000/],
     ['a very long detail', 'endpoints.fra-lb1/web.detail', 'x'.repeat(1001), /detail: /],
   ];
@@ -72,11 +81,29 @@ describe('a report from the network', () => {
     });
   }
 
-  test('of a full site fits, even when every endpoint fails with a long detail', () => {
-    const ill = { up: false, for_ms: 123_456.789012345, downs: 1, detail: '"'.repeat(200) };
-    const ids = Array.from({ length: 2000 }, (_, i) => `${'x'.repeat(120)}${1000 + i}/web`);
-    const endpoints = Object.fromEntries(ids.map((id) => [id, ill]));
-    const parsed = parseReport(JSON.stringify(testReport('fra', 1, { endpoints })));
+  test('of a full site fits, even when all fails with details that are long in JSON', () => {
+    const names = (count: number, of: string): string[] =>
+      Array.from({ length: count }, (_, i) => `${i}-${of}`.padEnd(63, 'x'));
+    const for_ms = 123_456_789.012345;
+    const ill = { up: false, for_ms, downs: 123_456, detail: '\0'.repeat(DETAIL_CHARS_MAX) };
+    const lbs = names(SITE_ENDPOINTS_MAX, 'lb').map((lb) => `${lb}/${'c'.repeat(63)}`);
+    const kept = sightOf({
+      for_ms,
+      fitness: 'last-site-kept',
+      withdrawn_by: 'failure',
+      fit_for_ms: for_ms,
+      penalty: 12_345.678901234,
+      age_ms: 12_345.678901234,
+    });
+    const shares = Object.fromEntries(names(SITES_MAX, 'site').map((site) => [site, 1 / 3]));
+    const text = '"'.repeat(1_000);
+    const full = testReport('fra', 1, {
+      endpoints: Object.fromEntries(lbs.map((id) => [id, ill])),
+      routes: Object.fromEntries(names(SITE_ROUTES_MAX, 'vip').map((vip) => [vip, kept])),
+      drain: { for_ms, by: text, reason: text },
+      spill: { ...good.spill, grants: shares, shares, aims: shares },
+    });
+    const parsed = parseReport(JSON.stringify(full));
     assert.equal(parsed.ok ? '' : parsed.error, '');
   });
 
