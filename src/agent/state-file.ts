@@ -4,12 +4,13 @@
  * those that it knows.
  *
  * Must hold: the file is always whole, the old or the new one (written aside, synced, renamed); what
- * is damaged is told and ignored; nothing here ever stops the agent or delays what it does.
+ * is damaged is told and ignored; nothing here stops the agent, nor delays its start or its end by more
+ * than `DISK_MAX_MS`, and nothing between them.
  */
-import { mkdir, open, readFile, rename, stat } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import type { Clock } from '../base/clock.ts';
+import type { Clock, Timer } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { DrainSight, RouteSight } from '../model/report.ts';
 import { drainSight, routeSights } from '../share/report-schema.ts';
@@ -33,6 +34,8 @@ export interface StateFileOptions {
   readonly log: Log;
 }
 
+/** A disk that takes longer, as one that is mounted from far away can, counts as one that fails. */
+export const DISK_MAX_MS = 2_000;
 /** Far above what the routes of a site need. */
 const BYTES_MAX = 4_194_304;
 /** A wall clock that was set meanwhile can tell any time: more than this is not believed. */
@@ -112,7 +115,17 @@ export class StateFile {
 
   /** Resolves when all that was saved is in the file, or could not be. */
   async flush(): Promise<void> {
-    await this.#writing;
+    if (this.#writing === null) return;
+    await this.#inTime(this.#writing).catch((error) => this.#fail(String(error)));
+  }
+
+  async #inTime<Done>(work: Promise<Done>): Promise<Done> {
+    let timer: Timer | null = null;
+    const late = new Promise<never>((_, reject) => {
+      const error = new Error(`no answer from the disk in ${DISK_MAX_MS / 1000} s`);
+      timer = this.#options.clock.timer(DISK_MAX_MS, () => reject(error));
+    });
+    return Promise.race([work, late]).finally(() => timer?.cancel());
   }
 
   async #writeAll(): Promise<void> {
@@ -124,7 +137,7 @@ export class StateFile {
         this.#failing = false;
       } catch (error) {
         this.#written = '';
-        this.#tell('the state of the site cannot be written', String(error));
+        this.#fail(String(error));
       }
     }
     this.#writing = null;
@@ -132,9 +145,11 @@ export class StateFile {
 
   async #read(): Promise<string | null> {
     try {
-      const { size } = await stat(this.#path);
-      if (size > BYTES_MAX) return this.#damaged(`it is larger than ${BYTES_MAX} bytes`);
-      return await readFile(this.#path, 'utf8');
+      const file = await this.#inTime(stat(this.#path));
+      // A pipe would never end, and a device might not.
+      if (!file.isFile()) return this.#damaged('it is not a regular file');
+      if (file.size > BYTES_MAX) return this.#damaged(`it is larger than ${BYTES_MAX} bytes`);
+      return await this.#inTime(readFile(this.#path, 'utf8'));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
       return this.#damaged(String(error));
@@ -147,9 +162,10 @@ export class StateFile {
     return null;
   }
 
-  /** Once for failures in a row: it is tried again with every change. */
-  #tell(sentence: string, error: string): void {
-    if (!this.#failing) this.#options.log.error({ file: this.#path, error }, sentence);
+  /** Told once for failures in a row: the next `save` tries again, whether or not it has news. */
+  #fail(error: string): void {
+    const fields = { file: this.#path, error };
+    if (!this.#failing) this.#options.log.error(fields, 'the state of the site cannot be written');
     this.#failing = true;
   }
 }
@@ -175,7 +191,9 @@ function parse(text: string): unknown {
 async function replaceFile(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   const aside = `${path}.new`;
-  const file = await open(aside, 'w', 0o600);
+  // What a crash has left there, or a link that leads elsewhere, is not written through.
+  await rm(aside, { force: true });
+  const file = await open(aside, 'wx', 0o600);
   try {
     await file.writeFile(text);
     await file.sync();

@@ -1,10 +1,11 @@
 /** What outlives the agent: whole or not at all, and never in the way. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
-import { type SavedState, StateFile } from '../../src/agent/state-file.ts';
+import { DISK_MAX_MS, type SavedState, StateFile } from '../../src/agent/state-file.ts';
 import { VirtualClock } from '../../src/base/clock.ts';
 import { type Log, silentLog } from '../../src/base/log.ts';
 import { sightOf, WITHDRAWN } from '../decide/world.ts';
@@ -122,6 +123,37 @@ describe('the state file of a site', () => {
     await writeFile(path, JSON.stringify(whole));
     assert.equal((await file().load())?.drain, null);
     assert.ok(!errors.some((text) => text.includes('drain')));
+  });
+
+  test('that is no regular file is not waited for', async () => {
+    execFileSync('mkfifo', [path]);
+    assert.equal(await file().load(), null);
+    assert.match(errors[0]!, /not a regular file/);
+    await save(STATE);
+    assert.deepEqual((await file().load())?.routes, STATE.routes, 'and the next write replaces it');
+  });
+
+  test('is not written through what lies where it is made', async () => {
+    const elsewhere = join(dir, 'elsewhere');
+    await writeFile(elsewhere, 'untouched');
+    await symlink(elsewhere, `${path}.new`);
+    await save(STATE);
+    assert.equal(await readFile(elsewhere, 'utf8'), 'untouched');
+    await writeFile(`${path}.new`, 'half of what a crash', { mode: 0o666 });
+    await save({ ...STATE, drain: null });
+    assert.equal((await stat(path)).mode & 0o777, 0o600);
+    assert.equal((await file().load())?.drain, null);
+  });
+
+  test('on a disk that hangs does not keep the agent from ending', async () => {
+    const one = file();
+    one.save(STATE);
+    const end = one.flush();
+    clock.advance(DISK_MAX_MS);
+    await end;
+    assert.match(errors[0]!, /no answer from the disk in 2 s/);
+    await one.flush();
+    assert.deepEqual(clock.pending, 0, 'no timer is left');
   });
 
   test('that cannot be written is told once, tried again, and stops nobody', async () => {
