@@ -3,7 +3,8 @@
  * interface) → on → going (the route is withdrawn, the address still stands) → off. Pure.
  *
  * Must hold: the address stands whenever the route is announced, and for the settling time before and
- * after; a step at the same instant again changes nothing.
+ * after; a step at the same instant again changes nothing. Who takes the address off waits by itself,
+ * since a VIP may leave the configuration; `going` only remembers for as long that it still stands.
  */
 import type { RouteDamping } from '../model/bgp.ts';
 import type { Fitness } from '../model/plan.ts';

@@ -23,7 +23,7 @@ export interface Plan {
 }
 
 export interface DecisionMemory {
-  /** By VIP name; one for each of `Plan.routes`. A VIP's address is wanted unless it is `off`. */
+  /** By VIP name; one for each of `Plan.routes`. An address is wanted while it is `coming` or `on`. */
   readonly routes: Readonly<Record<string, RouteMemory>>;
   readonly overload: OverloadSight;
 }
