@@ -195,18 +195,24 @@ function betterThan({ ground, vip, index, own }: Case): Standing | undefined {
   for (const [other, site] of sites.entries()) {
     if (other === index || !site.announces.includes(vip.name)) continue;
     const standing = ground.standing(vip, other);
-    if (isBetter(standing, own, vip)) return standing;
+    if (isBetter(standing, own) && isSure(ground.hearingOf(other), own)) return standing;
   }
   return undefined;
 }
 
-/**
- * Only a site that says that a neighbour hears it counts. On our own we judge by the last that was
- * heard: if another site was better then, the failure here is the surer news, and keeping a route to
- * nothing would hurt our clients more than trusting an old report.
- */
-function isBetter(other: Standing, own: Standing, vip: Vip): boolean {
-  const sight = other.report?.routes[vip.name];
+/** Only a site that says that a neighbour hears it counts. */
+function isBetter(other: Standing, own: Standing): boolean {
+  const sight = other.report?.routes[own.vip.name];
   if (sight?.phase !== 'on' || !sight.heard) return false;
   return RANKS.indexOf(other.rank) > RANKS.indexOf(own.rank);
+}
+
+/**
+ * On our own there is only what was heard last. If another site was better then, a failure here is
+ * the surer news: to keep a route to nothing would hurt our clients more than to trust an old report.
+ * And what is withdrawn stays so. But a site that could serve does not leave in favour of one that may
+ * have gone meanwhile: two that are drained during one cut would leave nobody.
+ */
+function isSure(hearing: Hearing, own: Standing): boolean {
+  return hearing.state !== 'kept' || own.rank === 'failing' || own.memory.phase !== 'on';
 }

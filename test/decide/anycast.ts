@@ -60,6 +60,9 @@ export class Anycast {
   /** "1.5 fra on draining": seconds, site, phase, fitness. */
   readonly chronicle: string[] = [];
   now = 0;
+  /** Since then no site hears another; null: all hear all. */
+  cutAt: number | null = null;
+  #heard: ReadonlyMap<string, Sighting> = new Map();
 
   constructor({ sites = 2, routes, policy, bgp, config = (same) => same }: AnycastOptions = {}) {
     const base = testConfig();
@@ -170,8 +173,12 @@ export class Anycast {
         { report: this.report(station), received_at: this.now, cut_ms: 0 },
       ]),
     );
+    if (this.cutAt === null) this.#heard = sightings;
     for (const station of running) {
-      const world = { self: station.name, sightings, connected: true, cut_at: null };
+      const { name } = station;
+      const known = new Map(this.#heard).set(name, sightings.get(name)!);
+      const connected = this.cutAt === null;
+      const world = { self: name, sightings: known, connected, cut_at: this.cutAt };
       const plan = decide(this.config, world, this.now);
       const [was, is] = [station.plan, plan].map((one) => this.#word(one));
       if (was !== is) this.chronicle.push(`${this.now / 1000} ${station.name} ${is}`);

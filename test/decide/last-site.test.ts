@@ -101,3 +101,35 @@ test('a failure that wanders over three sites leaves the VIP announced at every 
     }
   }
 });
+
+test('sites that are drained while none hears another all stay, until they hear each other', () => {
+  const sites = new Anycast({ policy: { drain_ms: 1_000 } });
+  const fitness = () => ['fra', 'iad'].map((name) => sites.route(name).fitness);
+  sites.run(1_000);
+  sites.cutAt = sites.now;
+  for (const name of ['fra', 'iad']) {
+    sites.station(name).drainedAt = sites.now;
+    sites.run(5_000);
+  }
+  assert.deepEqual(fitness(), ['last-site-kept', 'last-site-kept']);
+  sites.cutAt = null;
+  sites.run(1_000);
+  assert.deepEqual(fitness(), ['last-site-kept', 'last-site-kept']);
+  sites.station('iad').drainedAt = null;
+  sites.run(1_000);
+  assert.deepEqual(fitness(), [null, 'healthy']);
+});
+
+test('a cut brings no site back that has left, and keeps none that fails', () => {
+  const sites = new Anycast({ sites: 3, policy: { drain_ms: 1_000 } });
+  sites.run(1_000);
+  sites.station('fra').drainedAt = sites.now;
+  sites.run(5_000);
+  sites.cutAt = sites.now;
+  sites.run(60_000);
+  assert.equal(sites.route('fra').announce, false);
+  sites.set('iad', false);
+  sites.run(1_000);
+  assert.equal(sites.route('iad').announce, false);
+  assert.equal(sites.route('sin').fitness, 'healthy');
+});
