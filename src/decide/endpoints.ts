@@ -47,7 +47,7 @@ function judge(view: View, endpoint: Endpoint, hearing: Hearing): Reason {
     return { code: 'draining', text: `${home} is drained by ${drain.by}: ${drain.reason}` };
   }
   if (hearing.state === 'kept') {
-    const text = `up when ${home} was last heard, ${seconds(hearing.age_ms)} ago; on our own since`;
+    const text = `up when ${home} was last heard, ${seconds(hearing.age_ms)} ago, before a cut`;
     return { code: 'on-its-own', text };
   }
   return { code: 'healthy', text: `up for ${seconds(sight.for_ms + hearing.age_ms)}` };

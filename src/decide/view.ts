@@ -29,7 +29,10 @@ export class Wake {
 export type Hearing =
   | { readonly state: 'unheard' }
   | {
-      /** `kept`: we are on our own, and the site's last report counts however old it is. */
+      /**
+       * `kept`: we are on our own, and the site's last report counts however old it is; or we were, and
+       * have not heard the site since.
+       */
       readonly state: 'heard' | 'kept' | 'lost';
       readonly report: Report;
       /** Since the report arrived, in milliseconds. */
@@ -49,7 +52,8 @@ export function hear(view: View, site: Site): Hearing {
   if (left_ms <= 0) return { state: 'lost', report, age_ms };
   if (!world.connected) return { state: 'kept', report, age_ms };
   view.wake.after(left_ms);
-  return { state: 'heard', report, age_ms };
+  // It was made before a cut that is over: the site may have changed all its mind meanwhile.
+  return { state: cut_ms > 0 ? 'kept' : 'heard', report, age_ms };
 }
 
 /** "0.4 s", "12 s": a duration for a sentence. */

@@ -120,6 +120,26 @@ test('sites that are drained while none hears another all stay, until they hear 
   assert.deepEqual(fitness(), [null, 'healthy']);
 });
 
+test('what a site said before a cut lets nobody leave after it', () => {
+  const sites = new Anycast({ policy: { drain_ms: 1_000 } });
+  sites.run(1_000);
+  const before = sites.stations.map((station) => sites.report(station));
+  sites.cutAt = sites.now;
+  for (const name of ['fra', 'iad']) sites.station(name).drainedAt = sites.now;
+  sites.run(60_000);
+  const cut_ms = 60_000;
+  for (const station of sites.stations.slice(0, 2)) {
+    const sightings = new Map(
+      before.map((report) => [report.site, { report, received_at: 1_000, cut_ms }]),
+    );
+    const own = { report: sites.report(station), received_at: sites.now, cut_ms: 0 };
+    sightings.set(station.name, own);
+    const world: World = { self: station.name, sightings, connected: true, cut_at: null };
+    const [route] = decide(sites.config, world, sites.now).routes;
+    assert.equal(route!.fitness, 'last-site-kept', station.name);
+  }
+});
+
 test('a cut brings no site back that has left, and keeps none that fails', () => {
   const sites = new Anycast({ sites: 3, policy: { drain_ms: 1_000 } });
   sites.run(1_000);
