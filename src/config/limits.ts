@@ -27,7 +27,10 @@ export const GROUPS_MAX = 256;
 /** Ranges of dynamic neighbours at a site, and sessions of one of them. */
 export const RANGES_MAX = 64;
 export const RANGE_SESSIONS_MAX = 1024;
-/** Communities in one list; and how often one rule puts our AS before the path. */
+/**
+ * Communities in one list, of which a route has four; and how often one rule puts our AS before the
+ * path.
+ */
 export const COMMUNITIES_MAX = 64;
 export const PREPEND_MAX = 16;
 export const TSIG_KEYS_MAX = 256;

@@ -3,6 +3,8 @@ import { connect, type Socket } from 'node:net';
 import { afterEach, describe, test } from 'node:test';
 import type { Collector, CollectorChange } from '../../src/bgp/collector.ts';
 import type { NeighborEvent, Speaker } from '../../src/bgp/speaker.ts';
+import { COMMUNITIES_MAX } from '../../src/config/limits.ts';
+import { PREPEND_MAX } from '../../src/decide/offers.ts';
 import { bgpSite, fillSocket, freePort, neighbor, plan, rawPeer, until } from '../support/bgp.ts';
 import { Bench, tableOf } from '../support/speakers.ts';
 
@@ -65,6 +67,18 @@ describe('speaker and collector', { timeout: 60_000 }, () => {
     assert.equal(status?.ends_of_rib_in, 2);
     assert.equal(status?.router_id, '10.0.0.254');
     assert.ok(!status?.capabilities.some((text) => text.includes('64')), 'no graceful restart');
+  });
+
+  test('a route with all communities and hops that config allows is carried', async () => {
+    const router = await bench.collector();
+    const site = bench.speaker(bgpSite([neighbor(router.address)]));
+    const arrived = change(router, ({ prefix }) => prefix === '2001:db8:80::/64');
+    // Of the VIP, the neighbour, the VIP there, and the fitness; the large ones are the longest.
+    const communities = Array.from({ length: 4 * COMMUNITIES_MAX }, (_, i) => `65001:1:${i}`);
+    site.apply([plan(['2001:db8:80::/64'], { communities, prepend: PREPEND_MAX, med: 1 })]);
+    await site.start();
+    await arrived;
+    assert.equal(router.routes()[0]?.as_path.split(' ').length, 1 + PREPEND_MAX);
   });
 
   test('a VIP is heard once each of its prefixes has a neighbour, whoever else is there', async () => {
