@@ -163,6 +163,8 @@ export class VipHolder {
     this.#again = true;
     this.#running ??= this.#reconcile().finally(() => {
       this.#running = null;
+      // Asked for after the last look, but before this.
+      if (this.#again && !this.#closed) this.#run();
     });
   }
 
