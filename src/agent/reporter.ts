@@ -93,7 +93,7 @@ export class Reporter {
     [this.#demand, this.#load] = measureDemand(this.#demand, sample, now, timing);
   }
 
-  /** `heard`: the VIPs whose routes a BGP neighbour hears, so that others may rely on them. */
+  /** `heard`: the VIPs whose routes BGP neighbours have, so that others may rely on them. */
   decided(plan: Plan, heard: ReadonlySet<string>, now: number): void {
     this.#stance = plan.spill.stance;
     this.#memory = plan.memory;

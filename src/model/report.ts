@@ -55,7 +55,10 @@ export interface DrainSight {
  * what became of it.
  */
 export interface RouteSight extends RouteMemory {
-  /** True while the route is announced and a BGP neighbour hears it: only then may others rely on it. */
+  /**
+   * True while the route is announced and each of its prefixes has reached a BGP neighbour: only then may
+   * others rely on it.
+   */
   readonly heard: boolean;
   /** Milliseconds since it was decided; all other numbers are as of then. */
   readonly age_ms: number;

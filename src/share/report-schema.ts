@@ -95,12 +95,14 @@ const reportSchema = z.object({
   spill: spillStance,
 });
 
-/** A Report of its own, sharing nothing with `value`; or what is wrong, and where. */
+/** A Report of its own, sharing nothing with `value`; or what is wrong, where, and whose it seems. */
 export function checkReport(value: unknown): Result<Report, string> {
   const checked = reportSchema.safeParse(value);
   if (checked.success) return ok(checked.data);
   const issue = checked.error.issues[0]!;
-  return err(`${issue.path.join('.') || 'report'}: ${issue.message}`);
+  const site = name.safeParse((value as { readonly site?: unknown } | null | undefined)?.site);
+  const whose = site.success ? ` (report of ${site.data})` : '';
+  return err(`${issue.path.join('.') || 'report'}: ${issue.message}${whose}`);
 }
 
 /** As `checkReport`, from JSON text. */

@@ -81,6 +81,14 @@ describe('a report from the network', () => {
     });
   }
 
+  test('in the format of another version is refused, and said whose it is', () => {
+    const older = altered('routes', { web: 'announce' });
+    const result = checkReport(older);
+    assert.match(result.ok ? '' : result.error, /^routes\.web: .*expected object.*report of fra/);
+    assert.equal(checkReport(null).ok, false);
+    assert.equal(checkReport(undefined).ok, false);
+  });
+
   test('of a full site fits, even when all fails with details that are long in JSON', () => {
     const names = (count: number, of: string): string[] =>
       Array.from({ length: count }, (_, i) => `${i}-${of}`.padEnd(63, 'x'));
