@@ -50,7 +50,9 @@ test('a route is withdrawn before anything is told of the verdict that takes it'
   const iad = () => fra.decision!.world.sightings.get('iad')?.report.routes.web;
   await eventually('both announce', () => state() === 'announced' && iad()?.heard === true, 5_000);
   const told: string[] = [];
-  const end = fra.events.add(({ kind, text }) => told.push(`${kind} ${text}: ${state()}`));
+  const end = fra.events.add(({ kind, text }) => {
+    if (kind === 'health' && text === 'down') told.push(`${kind} ${text}: ${state()}`);
+  });
   sites.backends[0]!.healthy = false;
   await eventually('it is told', () => told.length > 0, 5_000);
   end();
