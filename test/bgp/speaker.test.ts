@@ -285,8 +285,10 @@ describe('speaker and collector', { timeout: 60_000 }, () => {
     const site = bench.speaker(bgpSite([neighbor(peer.address)]));
     await site.start();
     await until(() => site.neighbors()[0]?.state === 'Established');
-    const many = Array.from({ length: 4000 }, (_, i) => `10.${i >> 8}.${i & 255}.1/32`);
-    site.apply([plan(many)]);
+    const many = Array.from({ length: 1000 }, (_, i) => `10.${i >> 8}.${i & 255}.1/32`);
+    // They make the UPDATEs large, so that the socket is full soon.
+    const communities = Array.from({ length: 700 }, (_, i) => `65000:${i}`);
+    site.apply([plan(many, { communities })]);
     await fillSocket(router!, () => site.neighbors()[0]!.routes_pending > 0);
     const written = site.neighbors()[0]!.messages_out.update;
     for (let round = 0; round < 20; round++) {

@@ -7,6 +7,7 @@ import { ERROR, HEADER_BYTES, HEADER_ERROR, MESSAGE_BYTES_MAX, TYPE } from './co
 import { type Fault, fault } from './fault.ts';
 
 const MARKER_BYTES = 16;
+const NOTHING = new Uint8Array(0);
 
 /**
  * Smallest length of each message type: §4.2–§4.5. Of a ROUTE-REFRESH only so much that its subtype
@@ -63,6 +64,8 @@ export class Framer {
    * within the call of `message` as well.
    */
   bytesMax = MESSAGE_BYTES_MAX;
+  /** What of the last chunk lies behind the message at which `push` was stopped. */
+  rest: Uint8Array = NOTHING;
   #held = new Uint8Array(MESSAGE_BYTES_MAX);
   #count = 0;
 
@@ -73,19 +76,21 @@ export class Framer {
 
   /**
    * Takes the next bytes and calls `message` with every whole message, header included; the bytes
-   * are valid during the call only. `message` returns false to stop, e.g. when the connection is
-   * being closed; the rest is then dropped. Returns the fault that ends the stream, or null.
+   * are valid during the call only. `message` returns false to stop; what follows is then in `rest`,
+   * to be pushed later or dropped. Returns the fault that ends the stream, or null.
    */
   push(chunk: Uint8Array, message: (bytes: Uint8Array) => boolean): Fault | null {
     let at = 0;
+    this.rest = NOTHING;
     while (at < chunk.length) {
       if (this.#count === 0 && chunk.length - at >= HEADER_BYTES) {
         const wrong = checkHeader(chunk, at, this.bytesMax);
         if (wrong) return wrong;
         const length = (chunk[at + 16]! << 8) | chunk[at + 17]!;
         if (chunk.length - at >= length) {
-          if (!message(chunk.subarray(at, at + length))) return null;
+          const from = at;
           at += length;
+          if (!message(chunk.subarray(from, at))) return this.#stop(chunk, at);
           continue;
         }
       }
@@ -100,8 +105,13 @@ export class Framer {
       const whole = this.#held.slice(0, length);
       this.#count = 0;
       if (length > MESSAGE_BYTES_MAX) this.#held = new Uint8Array(MESSAGE_BYTES_MAX);
-      if (!message(whole)) return null;
+      if (!message(whole)) return this.#stop(chunk, at);
     }
+    return null;
+  }
+
+  #stop(chunk: Uint8Array, at: number): null {
+    this.rest = chunk.subarray(at);
     return null;
   }
 
