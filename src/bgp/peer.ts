@@ -29,7 +29,7 @@ import { needsReset, type PeerSettings } from './peer-settings.ts';
 import { RestartHelper } from './restart-helper.ts';
 import { NO_ROUTES, type RouteTable } from './route.ts';
 import { Session } from './session.ts';
-import { DEFAULT_CONTEXT } from './wire/attributes.ts';
+import { type CodecContext, DEFAULT_CONTEXT } from './wire/attributes.ts';
 import { CEASE } from './wire/codes.ts';
 import { decodeMessage, encodeMessage, type Message, sessionBytesMax } from './wire/message.ts';
 import { endOfRib, type RouteChanges, routeChanges, type Update } from './wire/update.ts';
@@ -299,15 +299,24 @@ export class Peer {
   #dumped(slot: Slot, bytes: Uint8Array, sent: boolean, at_ms: number): void {
     const link = this.#connections.link(slot);
     if (!this.#dump || !link) return;
-    const agreement = this.#state[slot]?.agreement;
-    const context = agreement?.context ?? DEFAULT_CONTEXT;
-    this.#dump.message(link.socket, agreement?.peer_as ?? null, { bytes, sent, context }, at_ms);
+    const context = this.#context(slot);
+    const peer_as = this.#agreed(slot)?.peer_as ?? null;
+    this.#dump.message(link.socket, peer_as, { bytes, sent, context }, at_ms);
+  }
+
+  /** The last word of a session is sent when the FSM has given its slot up already. */
+  #agreed(slot: Slot): Agreement | null {
+    const session = this.#session?.slot === slot ? this.#session : null;
+    return this.#state[slot]?.agreement ?? session?.agreement ?? null;
+  }
+
+  #context(slot: Slot): CodecContext {
+    return this.#agreed(slot)?.context ?? DEFAULT_CONTEXT;
   }
 
   #received(slot: Slot, bytes: Uint8Array, at_ms: number): void {
-    const context = this.#state[slot]?.agreement?.context ?? DEFAULT_CONTEXT;
     this.#dumped(slot, bytes, false, at_ms);
-    const { message, fault } = decodeMessage(bytes, context);
+    const { message, fault } = decodeMessage(bytes, this.#context(slot));
     if (fault) {
       const worth = this.#record.faulty(fault, bytes, at_ms);
       if (worth) this.#ports.log.warn({ peer: this.#settings.name }, fault.text);
@@ -355,7 +364,7 @@ export class Peer {
     if (!link) return;
     // A peer that reads slowly has enough of ours to read: no need for a sign of life.
     if (message.type === 'keepalive' && link.full) return;
-    const bytes = encodeMessage(message, DEFAULT_CONTEXT);
+    const bytes = encodeMessage(message, this.#context(slot));
     if (!bytes) return;
     link.send(bytes);
     if (this.#session?.slot === slot) this.#session.sent();

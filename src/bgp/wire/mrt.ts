@@ -6,8 +6,10 @@
 import { Writer } from '../../net/cursor.ts';
 import type { Address } from '../../net/ip.ts';
 import { twoOctets } from './as-path.ts';
+import { hasPathIds } from './attribute-rows.ts';
 import type { CodecContext } from './attributes.ts';
 import { AFI, EXTENDED_MESSAGE_BYTES_MAX } from './codes.ts';
+import { decodeMessage } from './message.ts';
 
 /** Both ends of a session; the addresses are of one family. */
 export interface MrtSession {
@@ -51,13 +53,25 @@ export function encodeMrtMessage(
 ): Uint8Array {
   const base = context.four_octet_as ? SUBTYPE.MESSAGE_AS4 : SUBTYPE.MESSAGE;
   const directed = sent ? LOCAL[base] : base;
-  // Path identifiers are agreed on for what we receive only, and the subtype knows no families.
-  const paths = !sent && (context.add_path4 || context.add_path6);
+  // Path identifiers are agreed on for what we receive only.
+  const paths = !sent && familiesOf(bytes, context).some((family) => hasPathIds(family, context));
   const subtype = paths ? ADDPATH[directed] : directed;
   return record(subtype, wall_ms, (writer) => {
     putEnds(writer, session, context.four_octet_as);
     writer.put(bytes);
   });
+}
+
+/** Of an UPDATE's routes: only they have path identifiers, and these are agreed on for each family. */
+function familiesOf(bytes: Uint8Array, context: CodecContext): (4 | 6)[] {
+  if (!context.add_path4 && !context.add_path6) return [];
+  const { message } = decodeMessage(bytes, context);
+  if (message?.type !== 'update') return [];
+  const { withdrawn, announced, attributes } = message.update;
+  const { mp_reach, mp_unreach } = attributes;
+  const classic = withdrawn.length + announced.length > 0 ? [4 as const] : [];
+  const others = [mp_reach?.family, mp_unreach?.family].filter((family) => family != null);
+  return [...classic, ...others];
 }
 
 /** A change of the session's state as a record. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DEFAULT_CONTEXT } from '../../../src/bgp/wire/attributes.ts';
+import { encodeMessage } from '../../../src/bgp/wire/message.ts';
 import { encodeMrtMessage, encodeMrtState } from '../../../src/bgp/wire/mrt.ts';
 import { parseAddress } from '../../../src/net/ip.ts';
 
@@ -35,9 +36,13 @@ test('a message has the time in microseconds, both ends, and its bytes (RFC 6396
 });
 
 test('the subtype tells the direction, the width of AS numbers and path identifiers', () => {
-  const subtype = (sent: boolean, changes: object): number => {
+  const prefix = { address: parseAddress('2001:db8::')!, length: 32, path_id: 7 };
+  const mp_unreach = { family: 6 as const, nlri: [prefix] };
+  const update = { withdrawn: [], announced: [], attributes: { mp_unreach } };
+  const routes = encodeMessage({ type: 'update', update }, DEFAULT_CONTEXT)!;
+  const subtype = (sent: boolean, changes: object, bytes = routes): number => {
     const context = { ...DEFAULT_CONTEXT, ...changes };
-    return encodeMrtMessage(session, { bytes: KEEPALIVE, sent, context }, AT_MS)[7]!;
+    return encodeMrtMessage(session, { bytes, sent, context }, AT_MS)[7]!;
   };
   const old = { four_octet_as: false };
   const paths = { add_path6: true };
@@ -48,6 +53,8 @@ test('the subtype tells the direction, the width of AS numbers and path identifi
   assert.equal(subtype(false, { ...old, ...paths }), 8);
   assert.equal(subtype(false, paths), 9);
   assert.equal(subtype(true, paths), 7); // we send none
+  assert.equal(subtype(false, { add_path4: true }), 4); // not of this family
+  assert.equal(subtype(false, paths, KEEPALIVE), 4);
 });
 
 test('where AS numbers have two octets a larger one is AS_TRANS', () => {
