@@ -19,6 +19,7 @@ import { communityTexts } from './route.ts';
 import { type AsPath, asPathText } from './wire/as-path.ts';
 import type { Attributes } from './wire/attributes.ts';
 import type { Nlri } from './wire/nlri.ts';
+import { hasLeaked } from './wire/role.ts';
 import type { RouteChanges, Update } from './wire/update.ts';
 
 /** What the session says about the routes that come in it. */
@@ -176,10 +177,7 @@ export class AdjRibIn {
     if (as_path.some(({ as }) => as.includes(local_as))) return VERDICT.looped;
     // RFC 4456 §8: a reflector sends our own route back.
     if (originator_id === router_id) return VERDICT.looped;
-    if (otc === undefined || role === null) return null;
-    // RFC 9234 §5: customers and clients must not send it, a peer only with its own AS.
-    const leak = role === 'provider' || role === 'rs' || (role === 'peer' && otc !== peer_as);
-    return leak ? VERDICT.leaked : null;
+    return hasLeaked(role, peer_as, otc) ? VERDICT.leaked : null;
   }
 
   /** Marks all routes of a family: those not announced again until `sweep` are gone. */

@@ -9,6 +9,7 @@ import type { AsPath } from './wire/as-path.ts';
 import type { Attributes, CodecContext } from './wire/attributes.ts';
 import { HEADER_BYTES } from './wire/codes.ts';
 import { encodeMessage } from './wire/message.ts';
+import { marksOtc } from './wire/role.ts';
 import { forTwoOctetPeer, type Update } from './wire/update.ts';
 
 export interface OutSession {
@@ -109,9 +110,4 @@ function routeAttributes(bundle: RouteBundle, session: OutSession): Attributes {
 /** One segment is enough: `prepend` is bounded well below its 255 numbers. */
 function ownPath(as: number, times: number): AsPath {
   return [{ kind: 'sequence', as: Array.from({ length: times }, () => as) }];
-}
-
-/** RFC 9234 §5, egress rule 1: a route for a customer, a peer or a client of our route server. */
-function marksOtc(role: BgpRole | null): boolean {
-  return role === 'provider' || role === 'peer' || role === 'rs';
 }

@@ -4,6 +4,7 @@
  * again gives the same bytes. Which ones we send, and with what inside, is the FSM's business.
  */
 import { Reader, Writer } from '../../net/cursor.ts';
+import { printable } from './printable.ts';
 import { ROLES } from './role.ts';
 
 /** A family for which routes may be kept over a restart (RFC 4724 §3). */
@@ -304,9 +305,6 @@ export function capabilityText(capability: Capability): string {
       return FLAG_TEXTS[capability.kind];
   }
 }
-
-/** The name comes from outside and goes to logs and terminals. */
-const printable = (text: string): string => text.replace(/\p{C}/gu, '·');
 
 /** "graceful restart 120 s, after notifications, has restarted, IPv4 (forwarding kept)". */
 function restartText(capability: Extract<Capability, { kind: 'graceful-restart' }>): string {

@@ -4,6 +4,7 @@
  */
 import type { Reader, Writer } from '../../net/cursor.ts';
 import { CEASE, ERROR, errorWords } from './codes.ts';
+import { printable } from './printable.ts';
 
 export interface Notification {
   readonly code: number;
@@ -62,8 +63,8 @@ function reasonInside({ code, subcode, data }: Notification): Notification | nul
 }
 
 /**
- * The peer's words in an administrative shutdown or reset, or null. Control characters are shown
- * as "·": the text goes to logs and terminals and comes from outside (RFC 9003 §5).
+ * The peer's words in an administrative shutdown or reset, or null; with nothing in them that could
+ * harm a log or a terminal (RFC 9003 §5).
  */
 export function shutdownText(notification: Notification): string | null {
   const { code, subcode, data } = reasonInside(notification) ?? notification;
@@ -71,7 +72,7 @@ export function shutdownText(notification: Notification): string | null {
     subcode === CEASE.ADMINISTRATIVE_SHUTDOWN || subcode === CEASE.ADMINISTRATIVE_RESET;
   if (code !== ERROR.CEASE || !speaks || data.length < 2) return null;
   const text = data.subarray(1, 1 + Math.min(data[0]!, data.length - 1));
-  return new TextDecoder().decode(text).replace(/\p{Cc}/gu, '·');
+  return printable(new TextDecoder().decode(text));
 }
 
 /** For people: "cease, hard reset (6/9): cease, administrative shutdown (6/2): replacing a fan". */

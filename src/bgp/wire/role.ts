@@ -22,40 +22,15 @@ export function rolesFit(ours: BgpRole, theirs: number): boolean {
 }
 
 /**
- * Why a route with this Only-to-Customer attribute has leaked and must not be used, or null
+ * True if a route with this Only to Customer attribute has leaked, so that it must not be used
  * (RFC 9234 §5, on receipt). `ours` is our role in the session.
  */
-export function leak(ours: BgpRole, peer_as: number, otc: number | undefined): string | null {
-  if (otc === undefined) return null;
-  if (ours === 'provider' || ours === 'rs') {
-    return `a ${COUNTERPARTS[ours]} sends a route for customers only (of AS ${otc})`;
-  }
-  if (ours === 'peer' && otc !== peer_as) {
-    return `a peer sends a route for customers only of AS ${otc}`;
-  }
-  return null;
+export function hasLeaked(ours: BgpRole | null, peer_as: number, otc: number | undefined): boolean {
+  if (otc === undefined) return false;
+  return ours === 'provider' || ours === 'rs' || (ours === 'peer' && otc !== peer_as);
 }
 
-/** The attribute that a route has after it came from a neighbour: its own, or one that we add. */
-export function otcReceived(
-  ours: BgpRole,
-  peer_as: number,
-  otc: number | undefined,
-): number | undefined {
-  const fromAbove = ours === 'customer' || ours === 'rs-client' || ours === 'peer';
-  return otc ?? (fromAbove ? peer_as : undefined);
-}
-
-/**
- * The attribute that a route must have when it is sent, or null if it must not be sent at all
- * (RFC 9234 §5, on sending).
- */
-export function otcSent(
-  ours: BgpRole,
-  local_as: number,
-  otc: number | undefined,
-): { readonly otc: number | undefined } | null {
-  const downward = ours === 'provider' || ours === 'rs';
-  if (otc !== undefined) return downward ? { otc } : null;
-  return { otc: downward || ours === 'peer' ? local_as : undefined };
+/** True if our own routes have the attribute, with our AS, in such a session (RFC 9234 §5, egress). */
+export function marksOtc(ours: BgpRole | null): boolean {
+  return ours === 'provider' || ours === 'rs' || ours === 'peer';
 }

@@ -105,6 +105,7 @@ test('a shutdown communication is UTF-8, cut between characters, and shown witho
     shutdownText({ code: 6, subcode: 2, data: shutdownData(text) });
   assert.equal(say('Lüfter wird getauscht'), 'Lüfter wird getauscht');
   assert.equal(say('a\u001b[31mb\n'), 'a·[31mb·');
+  assert.equal(say('up \u202enwod\u2028'), 'up ·nwod·');
   assert.equal(say('ü'.repeat(200)), 'ü'.repeat(127));
   assert.equal(shutdownText({ code: 6, subcode: 2, data: Uint8Array.of(200, 65) }), 'A');
   assert.equal(shutdownText({ code: 6, subcode: 3, data: shutdownData('x') }), null);
