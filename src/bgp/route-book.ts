@@ -19,15 +19,21 @@ import {
 } from './route.ts';
 
 interface ParsedPrefix {
+  /** As the plan has it. */
+  readonly text: string;
   readonly prefix: Prefix;
   /** Canonical text. */
   readonly key: string;
 }
 
-/** A bundle beside the offer it was made of, by which it is known again without building its key. */
-interface Known {
-  readonly bundle: RouteBundle;
-  readonly offer: OfferedAttributes;
+/** What a plan comes to; taken again for as long as the plan says the same. */
+interface Entry {
+  /** As the plan has its prefixes. */
+  readonly texts: readonly string[];
+  readonly prefixes: readonly ParsedPrefix[];
+  /** For each neighbour, in the order of the book; null: not announced. */
+  readonly row: readonly (RouteBundle | null)[];
+  readonly problems: readonly string[];
 }
 
 /** Only the newest table knows the one before, or none of them would ever be forgotten. */
@@ -37,15 +43,25 @@ interface BookTable extends RouteTable {
 
 /** What one neighbour, and all that are offered the same, should have. */
 interface Column {
-  /** The bundle of each plan, in their order; null: not announced. */
-  readonly bundles: (RouteBundle | null)[];
+  /** Of one of them. */
+  readonly at: number;
+  readonly before: BookTable | undefined;
   readonly table: BookTable;
 }
 
+/** Bundles that are known again by their words; beyond that they are made anew. */
+const KNOWN_MAX = 10_000;
+
 export class RouteBook {
-  /** Of the last plan only, so that neither grows beyond what one plan needs. */
+  /** Of the last plan only, so that it does not grow beyond what one plan needs. */
   #prefixes = new Map<string, ParsedPrefix>();
-  #known = new Map<string, Known>();
+  readonly #known = new Map<string, RouteBundle>();
+  /** The neighbours, in the order of their offers. */
+  #names: readonly string[] = [];
+  /** One for each plan, in their order. */
+  #entries: readonly Entry[] = [];
+  /** True if two VIPs have one prefix, so that what one of them says depends on the other. */
+  #shared = false;
   #tables: ReadonlyMap<string, BookTable> = new Map();
   #all: ReadonlyMap<string, Prefix> = new Map();
 
@@ -70,96 +86,138 @@ export class RouteBook {
    * rest of the plan, and above all what it withdraws, must not wait for it.
    */
   take(plans: readonly RoutePlan[]): string[] {
-    const problems = new Set<string>();
-    const prefixes = this.#parsePrefixes(plans, problems);
-    const { names, rows, known } = this.#bundles(plans, problems);
+    for (const table of this.#tables.values()) table.since = null;
+    const names = namesOf(plans);
+    const before = sameItems(names, this.#names) ? this.#entries : [];
+    if (this.#known.size > KNOWN_MAX) this.#known.clear();
+    const entries = this.#read(plans, names, before);
+    const changed = entries.filter((entry, i) => entry !== before[i]);
+    const samePrefixes =
+      entries.length === before.length &&
+      entries.every((one, i) => sameItems(one.texts, before[i]!.texts));
+    if (!samePrefixes) this.#take(entries);
+    // The usual case is the cheap one: few of many VIPs have changed.
+    const alone = samePrefixes && !this.#shared;
+    this.#tables = this.#columns(names, alone ? changed : entries, (table, at) =>
+      alone ? patch(table, changed, at) : rebuild(table, entries, at),
+    );
+    this.#names = names;
+    this.#entries = entries;
+    return [...new Set(entries.flatMap(({ problems }) => problems))];
+  }
+
+  /** Other prefixes than before. */
+  #take(entries: readonly Entry[]): void {
+    this.#prefixes = new Map();
+    const all = new Map<string, Prefix>();
+    let count = 0;
+    for (const { prefixes } of entries) {
+      for (const parsed of prefixes) {
+        this.#prefixes.set(parsed.text, parsed);
+        all.set(parsed.key, parsed.prefix);
+        count++;
+      }
+    }
+    this.#shared = all.size < count;
+    const same = all.size === this.#all.size && [...all.keys()].every((key) => this.#all.has(key));
+    if (!same) this.#all = all;
+  }
+
+  /** The next table of each neighbour, made once for those that had one table and are offered the same. */
+  #columns(
+    names: readonly string[],
+    entries: readonly Entry[],
+    next: (before: BookTable, at: number) => BookTable,
+  ): Map<string, BookTable> {
     const columns: Column[] = [];
     const tables = new Map<string, BookTable>();
-    for (const table of this.#tables.values()) table.since = null;
     names.forEach((name, at) => {
-      const bundles = rows.map((row) => row[at] ?? null);
-      let column = columns.find((one) => bundles.every((it, i) => it === one.bundles[i]));
+      const before = this.#tables.get(name);
+      const like = ({ row }: Entry, { at: other }: Column): boolean => row[at] === row[other];
+      let column = columns.find(
+        (one) => one.before === before && entries.every((entry) => like(entry, one)),
+      );
       if (!column) {
-        const before = this.#tables.get(name) ?? { ...NO_ROUTES };
-        const table = nextTable(before, buildTable(plans, bundles, prefixes));
-        column = { bundles, table };
+        column = { at, before, table: next(before ?? { ...NO_ROUTES }, at) };
         columns.push(column);
       }
       tables.set(name, column.table);
     });
-    const same = [...prefixes.keys()].every((text) => this.#prefixes.has(text));
-    if (!same || prefixes.size !== this.#prefixes.size) {
-      this.#all = new Map([...prefixes.values()].map(({ key, prefix }) => [key, prefix]));
-    }
-    this.#prefixes = prefixes;
-    this.#known = known;
-    this.#tables = tables;
-    return [...problems];
+    return tables;
   }
 
-  #parsePrefixes(plans: readonly RoutePlan[], problems: Set<string>): Map<string, ParsedPrefix> {
-    const parsed = new Map<string, ParsedPrefix>();
-    for (const plan of plans) {
-      for (const text of plan.prefixes) {
-        const known = this.#prefixes.get(text);
-        const prefix = known?.prefix ?? parsePrefix(text);
-        if (!prefix) problems.add(`VIP ${plan.vip}: "${text}" is no prefix`);
-        else parsed.set(text, known ?? { prefix, key: formatPrefix(prefix) });
-      }
-    }
-    return parsed;
-  }
-
-  /** The neighbours in the order of their offers, and for each plan the bundle of each of them. */
-  #bundles(
-    plans: readonly RoutePlan[],
-    problems: Set<string>,
-  ): {
-    names: string[];
-    rows: (RouteBundle | null)[][];
-    known: Map<string, Known>;
-  } {
-    const names: string[] = [];
-    const places = new Map<string, number>();
-    const known = new Map<string, Known>();
-    let last: Known | null = null;
-    const rows = plans.map(({ vip, offers }) => {
-      const row: (RouteBundle | null)[] = [];
-      offers.forEach((offer, i) => {
-        const at = names[i] === offer.neighbor ? i : place(offer.neighbor, names, places);
-        if (!offer.announce) return;
-        // Most offers say what the one before them does.
-        if (!last || !sameOffer(last.offer, offer)) {
-          const found = this.#know(offer, known);
-          if (!found.ok) problems.add(`VIP ${vip}: ${found.error}`);
-          last = found.ok ? found.value : null;
+  /** The entry of each plan: that of `before` where it says the same. */
+  #read(plans: readonly RoutePlan[], names: readonly string[], before: readonly Entry[]): Entry[] {
+    let last: { readonly offer: RouteOffer; readonly bundle: RouteBundle | null } | null = null;
+    return plans.map((plan, at) => {
+      const { vip, offers } = plan;
+      const problems: string[] = [];
+      const row: (RouteBundle | null)[] = names.map(() => null);
+      for (let i = 0; i < offers.length; i++) {
+        const offer = offers[i]!;
+        if (!offer.announce) continue;
+        // Most offers say what the one before them does, of this plan or of the last.
+        if (!last?.bundle || !sameOffer(last.offer, offer)) {
+          const found = this.#bundle(offer);
+          if (!found.ok) problems.push(`VIP ${vip}: ${found.error}`);
+          last = { offer, bundle: found.ok ? found.value : null };
         }
-        row[at] = last?.bundle ?? null;
-      });
-      return row;
+        row[names[i] === offer.neighbor ? i : names.indexOf(offer.neighbor)] = last.bundle;
+      }
+      const known = before[at];
+      const faultless = problems.length === 0 && known?.problems.length === 0;
+      const same = faultless && sameItems(known.texts, plan.prefixes) && sameItems(known.row, row);
+      return same ? known : { row, texts: plan.prefixes, ...this.#parse(plan, problems) };
     });
-    return { names, rows, known };
   }
 
-  #know(offer: RouteOffer, known: Map<string, Known>): Result<Known, string> {
+  #parse(
+    { vip, prefixes: texts }: RoutePlan,
+    problems: string[],
+  ): Pick<Entry, 'prefixes' | 'problems'> {
+    const prefixes = texts.flatMap((text) => {
+      const parsed = this.#prefixes.get(text) ?? parse(text);
+      if (!parsed) problems.push(`VIP ${vip}: "${text}" is no prefix`);
+      return parsed ?? [];
+    });
+    return { prefixes, problems };
+  }
+
+  #bundle(offer: RouteOffer): Result<RouteBundle, string> {
     const key = bundleKey(offer);
-    let found = known.get(key) ?? this.#known.get(key);
-    if (!found) {
-      const parsed = parseBundle(offer);
-      if (!parsed.ok) return parsed;
-      found = { bundle: parsed.value, offer };
-    }
-    known.set(key, found);
-    return ok(found);
+    const known = this.#known.get(key);
+    if (known) return ok(known);
+    const parsed = parseBundle(offer);
+    if (parsed.ok) this.#known.set(key, parsed.value);
+    return parsed;
   }
 }
 
-function place(name: string, names: string[], places: Map<string, number>): number {
-  const at = places.get(name);
-  if (at !== undefined) return at;
-  places.set(name, names.length);
-  names.push(name);
-  return names.length - 1;
+function parse(text: string): ParsedPrefix | null {
+  const prefix = parsePrefix(text);
+  return prefix && { text, prefix, key: formatPrefix(prefix) };
+}
+
+/** All neighbours, in the order in which they are first offered something. */
+function namesOf(plans: readonly RoutePlan[]): string[] {
+  const names: string[] = [];
+  const known = new Set<string>();
+  for (const { offers } of plans) {
+    for (let i = 0; i < offers.length; i++) {
+      const { neighbor } = offers[i]!;
+      if (names[i] === neighbor || known.has(neighbor)) continue;
+      known.add(neighbor);
+      names.push(neighbor);
+    }
+  }
+  return names;
+}
+
+function sameItems<Item>(a: readonly Item[], b: readonly Item[]): boolean {
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 function sameOffer(a: OfferedAttributes, b: OfferedAttributes): boolean {
@@ -169,31 +227,42 @@ function sameOffer(a: OfferedAttributes, b: OfferedAttributes): boolean {
     a.local_pref === b.local_pref &&
     a.next_hop === b.next_hop &&
     a.next_hop6 === b.next_hop6 &&
-    (a.communities === b.communities ||
-      (a.communities.length === b.communities.length &&
-        a.communities.every((text, i) => text === b.communities[i])))
+    sameItems(a.communities, b.communities)
   );
 }
 
-function buildTable(
-  plans: readonly RoutePlan[],
-  bundles: readonly (RouteBundle | null)[],
-  prefixes: ReadonlyMap<string, ParsedPrefix>,
-): Map<string, LocalRoute> {
-  const table = new Map<string, LocalRoute>();
-  plans.forEach((plan, i) => {
-    const bundle = bundles[i];
-    if (!bundle) return;
-    for (const text of plan.prefixes) {
-      const parsed = prefixes.get(text);
-      if (parsed && !table.has(parsed.key)) table.set(parsed.key, { ...parsed, bundle });
+/**
+ * The next table when nothing but these plans has changed, and no prefix is in two; `before` itself
+ * if they change nothing in it.
+ */
+function patch(before: BookTable, changed: readonly Entry[], at: number): BookTable {
+  const gone: LocalRoute[] = [];
+  const put: LocalRoute[] = [];
+  for (const { prefixes, row } of changed) {
+    const bundle = row[at];
+    for (const { prefix, key } of prefixes) {
+      const was = before.routes.get(key);
+      if (was && !bundle) gone.push(was);
+      if (bundle && was?.bundle.key !== bundle.key) put.push({ prefix, key, bundle });
     }
-  });
-  return table;
+  }
+  if (gone.length + put.length === 0) return before;
+  const routes = new Map(before.routes);
+  for (const { key } of gone) routes.delete(key);
+  for (const route of put) routes.set(route.key, route);
+  return { routes, since: { before, gone, put } };
 }
 
-/** `before` itself where nothing has changed. */
-function nextTable(before: BookTable, routes: ReadonlyMap<string, LocalRoute>): BookTable {
+/** The next table from all plans; `before` itself if nothing in it has changed. */
+function rebuild(before: BookTable, entries: readonly Entry[], at: number): BookTable {
+  const routes = new Map<string, LocalRoute>();
+  for (const { prefixes, row } of entries) {
+    const bundle = row[at];
+    if (!bundle) continue;
+    for (const { prefix, key } of prefixes) {
+      if (!routes.has(key)) routes.set(key, { prefix, key, bundle });
+    }
+  }
   const since = tableChange(before, routes);
   return since.gone.length + since.put.length === 0 ? before : { routes, since };
 }
