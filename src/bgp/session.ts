@@ -53,6 +53,9 @@ export class Session {
   #initial = true;
   /** Families that are being told again, since the peer has asked. */
   readonly #refreshing = new Set<4 | 6>();
+  /** True while the guard does not know yet what was written. */
+  #behind = false;
+  #closed = false;
 
   constructor(parts: SessionParts, settings: PeerSettings) {
     this.slot = parts.slot;
@@ -90,7 +93,11 @@ export class Session {
       record.sentUpdate();
       wrote = true;
     }
-    if (wrote) this.flushed();
+    if (wrote && !this.#behind) {
+      // Not at once: the other neighbours are told first. Until then the guard must not begin a message.
+      this.#behind = true;
+      queueMicrotask(() => this.#catchUp());
+    }
   }
 
   /** Before anything is written: the guard must not begin a message while we do. */
@@ -100,12 +107,13 @@ export class Session {
 
   /** After a message that changes no route: tells the guard whether it can begin one. */
   sent(): void {
-    this.#guarded?.mark(this.link.clean);
+    if (!this.#behind) this.#guarded?.mark(this.link.clean);
   }
 
   /** Tells the guard what there is to withdraw now, and whether it can begin a message. */
-  flushed(): void {
-    this.#guarded?.update(this.#parts.rib.withdrawals(), this.link.clean);
+  #catchUp(): void {
+    this.#behind = false;
+    if (!this.#closed) this.#guarded?.update(this.#parts.rib.withdrawals(), this.link.clean);
   }
 
   /** All that was pending is written. */
@@ -176,6 +184,7 @@ export class Session {
   }
 
   close(): void {
+    this.#closed = true;
     this.#guarded?.release();
     this.#parts.rib.close();
   }

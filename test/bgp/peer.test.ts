@@ -330,7 +330,12 @@ describe('the guard', { timeout: 30_000 }, () => {
     const after = both.b.seen.slice(both.b.seen.lastIndexOf('-10.1.0.0/24'));
     assert.ok(both.b.seen.includes('-10.2.0.0/24'));
     assert.ok(after.includes('+10.1.0.0/24'), 'withdrawn, then told again');
+    const known = guard.updates.length;
     both.a.peer.want(routeTable());
+    // What it knows is made when all neighbours are told; it writes nothing of its own until then.
+    assert.equal(guard.updates.length, known);
+    assert.equal(guard.marks.at(-1), false);
+    await Promise.resolve();
     assert.equal(guard.updates.at(-1)?.withdrawals.length, 0);
     both.a.peer.reset('');
     assert.equal(guard.released, 1);
