@@ -42,8 +42,9 @@ export class Connections {
     return this.#links[slot];
   }
 
+  /** True if there is no connection, nor one that waits to be adopted. */
   get none(): boolean {
-    return !this.#links.out && !this.#links.in;
+    return !this.#links.out && !this.#links.in && !this.#accepted;
   }
 
   dial(to: Transport): void {

@@ -41,7 +41,7 @@ export interface MemberPorts {
   readonly mrt?: MrtPort | null;
   /** Neither may throw. */
   readonly onEvent: (event: NeighborEvent) => void;
-  /** A session, or the attempt to make one, is over. */
+  /** The last session, or attempt to make one, is over. */
   readonly onEnd: (member: Member) => void;
 }
 
@@ -71,7 +71,7 @@ export class Member {
         down: (text) => {
           this.#watch?.close();
           this.#say(`session down: ${text}`, 'Idle');
-          ports.onEnd(this);
+          if (!this.peer.connected) ports.onEnd(this); // else it has dialled again
         },
         failed: (text) => {
           // A neighbour that stays away fails again and again in the same way: told once.

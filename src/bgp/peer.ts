@@ -103,6 +103,11 @@ export class Peer {
     return sessionState(this.#state);
   }
 
+  /** False if there is no connection, nor one that is about to be taken over. */
+  get connected(): boolean {
+    return !this.#connections.none;
+  }
+
   get agreement(): Agreement | null {
     return this.#session?.agreement ?? null;
   }
