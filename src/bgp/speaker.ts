@@ -45,11 +45,13 @@ export class Speaker {
   readonly #mrt: MrtFile;
   /** By name; those of ranges are RANGE/ADDRESS. */
   readonly #members = new Map<string, Member>();
-  /** Names of neighbours whose old session is coming to its end: they are not made anew before. */
-  readonly #ending = new Set<string>();
+  /** Neighbours whose old session is coming to its end, by name: they are not made anew before. */
+  readonly #ending = new Map<string, Promise<void>>();
   #bgp: BgpSite;
   #keys: BgpKeys;
   #plans: readonly RoutePlan[] = [];
+  /** What cannot be announced of them, in sentences. */
+  #problems: readonly string[] = [];
   #unknown = 0;
   /** Sessions are made only while it is `running`; it does not come back from `stopped`. */
   #phase: 'new' | 'running' | 'stopped' = 'new';
@@ -95,11 +97,15 @@ export class Speaker {
 
   /**
    * Has every neighbour know exactly these routes: written to the sockets before it returns. What
-   * cannot be announced is logged and left out.
+   * cannot be announced is left out, and logged when that begins.
    */
   apply(plans: readonly RoutePlan[]): void {
     this.#plans = plans;
-    for (const problem of this.#book.take(plans)) this.#options.log.error({}, problem);
+    const problems = this.#book.take(plans);
+    for (const problem of problems) {
+      if (!this.#problems.includes(problem)) this.#options.log.error({}, problem);
+    }
+    this.#problems = problems;
     for (const member of this.#members.values()) this.#want(member);
   }
 
@@ -184,8 +190,10 @@ export class Speaker {
   async stop(text = ''): Promise<void> {
     this.#phase = 'stopped';
     this.#doors.close();
-    const members = [...this.#members.values()];
-    await Promise.all(members.map((one) => one.stop(CEASE.ADMINISTRATIVE_SHUTDOWN, text)));
+    const stopped = [...this.#members.values()].map((one) =>
+      one.stop(CEASE.ADMINISTRATIVE_SHUTDOWN, text),
+    );
+    await Promise.all([...stopped, ...this.#ending.values()]);
     await this.#mrt.close();
   }
 
@@ -211,9 +219,10 @@ export class Speaker {
     const { name } = member;
     this.#members.delete(name);
     this.#options.evidence?.forget(name);
-    this.#ending.add(name);
-    await member.stop(subcode, '');
-    this.#ending.delete(name);
+    const ended = member.stop(subcode, '');
+    this.#ending.set(name, ended);
+    await ended;
+    if (this.#ending.get(name) === ended) this.#ending.delete(name);
     this.#addMissing();
   }
 

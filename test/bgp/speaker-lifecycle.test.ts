@@ -224,4 +224,17 @@ describe('the speaker', { timeout: 60_000 }, () => {
     }
     assert.notEqual(stateOf(site, 'away'), 'Established');
   });
+
+  test('stops only when the sessions that a reload has ended are gone, too', async () => {
+    const router = await bench.collector();
+    const site = bench.speaker(bgpSite([neighbor(router.address)]));
+    site.apply([plan(['198.18.80.80/32'])]);
+    await site.start();
+    await until(() => router.routes().length === 1);
+    const reloaded = site.reload(bgpSite([]));
+    while (site.neighbors().length > 0) await Promise.resolve();
+    await site.stop();
+    assert.deepEqual(router.peers(), []);
+    await reloaded;
+  });
 });
