@@ -65,9 +65,12 @@ function hopsFinding({ evidence: { route }, settings }: WhyCase): Finding | null
   if (route?.kind !== 'route' || route.gateway === null) return null;
   const hops = settings.ttl_security ?? settings.ttl;
   if (hops !== 1) return null;
-  const name = settings.ttl_security === null ? 'ttl' : 'ttl_security';
-  const text = `${settings.address} is behind the router ${route.gateway}, and ${name}: 1 reaches`;
-  return certain('too-few-hops', `${text} only the same link: count the hops and set ${name}`);
+  const [key, ours] =
+    settings.ttl_security === null
+      ? ['multihop', 'a TTL of 1']
+      : ['ttl_security', 'ttl_security: 1'];
+  const text = `${settings.address} is behind the router ${route.gateway}, and ${ours} reaches`;
+  return certain('too-few-hops', `${text} only the same link: count the hops and set ${key}`);
 }
 
 function answerFinding({ evidence: { next_hop, link } }: WhyCase): Finding | null {

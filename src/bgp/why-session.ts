@@ -157,7 +157,10 @@ function saidFinding({ status, settings }: WhyCase): Finding | null {
   const code = said?.code ?? (theirs ? 'notification-in' : 'notification-out');
   // A hold timer that ends before there was a session is the sign of something else.
   const sign = !theirs && error.code === ERROR.HOLD_TIMER && status.sessions === 0;
-  return { code, certainty: current && !sign ? 'certain' : 'possible', text: told };
+  if (current && !sign) return { code, certainty: 'certain', text: told };
+  // What was refused of an OPEN stays so until somebody changes it, however silent the other is since.
+  const standing = error.code === ERROR.OPEN && !/\(\d+\/\d+\)/.test(last_failure ?? '');
+  return { code, certainty: standing ? 'likely' : 'possible', text: told };
 }
 
 const later = (a: PeerError | null, b: PeerError): boolean => a !== null && a.at_ms > b.at_ms;

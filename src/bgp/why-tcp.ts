@@ -22,9 +22,13 @@ const likely = (code: string, text: string, certainty: Certainty = 'likely'): Fi
 
 const times = (count: number): string => (count === 1 ? 'once' : `${count} times`);
 
-/** RFC 2385: a segment whose signature is missing or wrong is dropped without a word. */
-function keyFinding({ evidence, settings }: WhyCase): Finding | null {
+/**
+ * RFC 2385: a segment whose signature is missing or wrong is dropped without a word. Where an OPEN
+ * has come, keys did agree then, so they are the less likely cause.
+ */
+function keyFinding({ evidence, settings, status }: WhyCase): Finding | null {
   const { counters, unsigned } = evidence;
+  const heard = status.messages_in.open > 0;
   const signed = settings.md5_key_file !== null;
   if (!signed) {
     const count = counters?.TCPMD5Unexpected ?? 0;
@@ -39,12 +43,15 @@ function keyFinding({ evidence, settings }: WhyCase): Finding | null {
   }
   if (unsigned === 'accepted') {
     const text = 'the neighbour answers without TCP MD5 and not with it: it has no key for us';
-    return likely('md5-missing-there', `${text}; set one there`, 'certain');
+    if (!heard) return likely('md5-missing-there', `${text}; set one there`, 'certain');
+    const waits = 'or takes it away while it waits after an error, as BIRD does for minutes';
+    return likely('md5-missing-there', `${text} any more, ${waits}`, 'possible');
   }
   const unsigned_in = counters?.TCPMD5NotFound ?? 0;
   if (unsigned_in === 0 && unsigned === 'silent' && isNear(evidence)) {
     const text = 'the neighbour is there and answers neither with our MD5 key nor without one';
-    return likely('md5-differs', `${text}: its key differs, or a firewall drops it`);
+    const cause = 'its key differs, or a firewall drops it';
+    return likely('md5-differs', `${text}: ${cause}`, heard ? 'possible' : 'likely');
   }
   if (unsigned_in === 0 || unsigned === 'refused') return null;
   const text = `the neighbour does not sign what it sends (TCPMD5NotFound: ${unsigned_in})`;
@@ -69,14 +76,15 @@ function refusedFinding({ status, evidence, settings }: WhyCase): Finding | null
 }
 
 /** RFC 5082, our side of it. */
-function ttlInFinding({ evidence: { counters }, settings }: WhyCase): Finding | null {
+function ttlInFinding({ evidence: { counters }, settings, status }: WhyCase): Finding | null {
   const count = counters?.TCPMinTTLDrop ?? 0;
   const hops = settings.ttl_security;
   if (hops === null || count === 0) return null;
   const least = 256 - hops;
   const text = `what the neighbour sends arrives with a TTL below ${least} and is dropped`;
   const cause = `(TCPMinTTLDrop: ${count}): turn on TTL security there, or raise ttl_security`;
-  return likely('ttl-security-here', `${text} ${cause} if it is more than ${hops} hops away`);
+  const told = `${text} ${cause} if it is more than ${hops} hops away`;
+  return likely('ttl-security-here', told, status.messages_in.open > 0 ? 'possible' : 'likely');
 }
 
 /**

@@ -1,7 +1,16 @@
 /** Which mistake is named for what the two speakers have said to each other. */
 import type { BfdStatus } from '../../src/bgp/ports.ts';
 import type { BfdSettings } from '../../src/model/bgp.ts';
-import { checkSituations, error, heard, type Situation, told, waiting } from '../support/why.ts';
+import {
+  checkSituations,
+  error,
+  heard,
+  KEYED,
+  rose,
+  type Situation,
+  told,
+  waiting,
+} from '../support/why.ts';
 
 const BFD: BfdSettings = {
   multihop: false,
@@ -128,6 +137,15 @@ const SESSION: Situation[] = [
     code: 'prefixes-here',
     certainty: 'certain',
     text: /more than 10000 prefixes/,
+  },
+  {
+    name: 'silence after an OPEN was refused: BIRD waits without its key for us',
+    settings: KEYED,
+    status: { ...heard(2, 2), last_failure: 'cannot connect: no answer within 5 s', sessions: 1 },
+    evidence: { unsigned: 'accepted', ...rose('TCPMinTTLDrop', 3) },
+    code: 'as-mismatch',
+    certainty: 'likely',
+    text: /AS mismatch: we are AS 65001 and the neighbour expects another/,
   },
   {
     name: 'strict BFD without a packet',

@@ -62,7 +62,7 @@ const HOST: Situation[] = [
     evidence: { route: { kind: 'route', device: 'eth0', gateway: '192.0.2.254' } },
     code: 'too-few-hops',
     certainty: 'certain',
-    text: /behind the router 192\.0\.2\.254, and ttl: 1 reaches only the same link/,
+    text: /behind the router 192\.0\.2\.254, and a TTL of 1 reaches only the same link: count the hops and set multihop/,
   },
   {
     name: 'behind a router with TTL security for one hop',
@@ -167,6 +167,15 @@ const TCP: Situation[] = [
     code: 'md5-missing-there',
     certainty: 'certain',
     text: /answers without TCP MD5 and not with it/,
+  },
+  {
+    name: 'a neighbour that has spoken to us and then waits without its key',
+    settings: KEYED,
+    status: { messages_in: { ...SILENT.messages_in, open: 1 }, sessions: 1 },
+    evidence: { unsigned: 'accepted' },
+    code: 'md5-missing-there',
+    certainty: 'possible',
+    text: /no key for us any more, or takes it away while it waits after an error/,
   },
   {
     name: 'a key there and none here',
