@@ -25,6 +25,8 @@ export interface Status {
   readonly endpoints: readonly EndpointStatus[];
   readonly routes: readonly RouteStatus[];
   readonly neighbors: readonly NeighborStatus[];
+  /** Names of the ranges of dynamic neighbours; who has connected is among `neighbors`. */
+  readonly ranges: readonly string[];
   /** Null before the first plan. */
   readonly spill: SpillPlan | null;
   readonly flows: FlowCounts;
@@ -71,6 +73,7 @@ export interface StatusParts {
 export function buildStatus(parts: StatusParts): Status {
   const { config, plan, world, now } = parts;
   const sighting = (site: string) => world?.sightings.get(site);
+  const own = config.sites.find(({ name }) => name === parts.site);
   return {
     deployment: config.deployment,
     site: parts.site,
@@ -100,6 +103,7 @@ export function buildStatus(parts: StatusParts): Status {
       memory: plan?.memory.routes[route.vip] ?? null,
     })),
     neighbors: parts.neighbors,
+    ranges: own?.bgp?.ranges.map(({ name }) => name) ?? [],
     spill: plan?.spill ?? null,
     flows: parts.flows,
     dns: { listen: parts.addresses.map(formatHostPort), counters: parts.counters },

@@ -61,6 +61,8 @@ function routesOf(agent: Agent, neighbor: string | undefined): BgpRoutes {
 }
 
 function unknown(agent: Agent, name: string): { readonly error: string } {
+  if (agent.status().ranges.includes(name))
+    return { error: `nobody of the range "${name}" is connected` };
   const known = agent.speaker?.neighbors().map((one) => one.name) ?? [];
   const text = known.length === 0 ? 'there is none' : `there are: ${known.slice(0, 20).join(', ')}`;
   return { error: `no neighbour is named "${name}"; ${text}` };

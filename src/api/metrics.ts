@@ -91,12 +91,12 @@ function routeMetrics(out: Exposition, { routes }: Status): void {
 }
 
 /** Of a range only the sums: whose addresses come and go would leave ever new series behind. */
-function bgpMetrics(out: Exposition, { neighbors }: Status): void {
+function bgpMetrics(out: Exposition, { neighbors, ranges }: Status): void {
   const named = neighbors.filter(({ range }) => range === null);
   sessionMetrics(out, named);
   exchangeMetrics(out, named);
   const inRange = out.gauge('isobar_bgp_range_sessions', 'Sessions that are up, by their range.');
-  for (const range of new Set(neighbors.flatMap(({ range }) => range ?? []))) {
+  for (const range of ranges) {
     const up = neighbors.filter((one) => one.range === range && isUp(one));
     inRange(up.length, { range });
   }

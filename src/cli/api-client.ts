@@ -80,12 +80,15 @@ export async function askAt<Answer>(
     throw new NoAgent(`${text}; start it with isobar run, or say by --api where it is`);
   }
   const answer = (await response.json().catch(() => null)) as Refusal | null;
-  if (!response.ok && !answer?.problems) {
-    const why = answer?.error ?? `HTTP ${response.status}`;
+  if (answer === null) {
+    const got = response.ok ? 'its answer is not JSON' : `it answers HTTP ${response.status}`;
+    throw new CommandError(`${url} is not an agent: ${got}`);
+  }
+  if (!response.ok && !answer.problems) {
+    const why = answer.error ?? `HTTP ${response.status}`;
     const hint =
       response.status === 401 ? ' (the one it started with; with --api, in ISOBAR_TOKEN)' : '';
     throw new CommandError(`${url}: ${why}${hint}`);
   }
-  if (answer === null) throw new CommandError(`${url} is not an agent: its answer is not JSON`);
   return answer as Answer;
 }

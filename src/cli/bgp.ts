@@ -134,7 +134,7 @@ function connectionsText({ sessions, dials, refused, faults_in }: NeighborStatus
 
 function errorText(error: PeerError | null, now_ms: number): string {
   if (!error) return '-';
-  return `${duration(now_ms - error.at_ms)} ago: ${error.text} (${error.code}/${error.subcode})`;
+  return `${duration(now_ms - error.at_ms)} ago: ${error.text}`;
 }
 
 function faultText({ last_fault }: NeighborStatus, now_ms: number): string {

@@ -1,4 +1,6 @@
 /** Loading a configuration for a command, with its problems on standard error. */
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type LoadOptions, loadConfig, readSecret, readToken } from '../config/load.ts';
 import { formatProblem } from '../config/problem.ts';
 import { loadGeoMap } from '../geo/load.ts';
@@ -6,12 +8,24 @@ import type { GeoMap } from '../geo/map.ts';
 import type { Config, Site } from '../model/config.ts';
 import { CommandError } from './command-error.ts';
 
+/** What makes a folder the configuration of a deployment. */
+const DEPLOYMENT_FILE = 'deployment.yaml';
+
 /** Throws a CommandError that lists every problem as file:line:column. */
 export async function configOf(dir: string, options?: LoadOptions): Promise<Config> {
   const loaded = await loadConfig(dir, options);
   if (loaded.ok) return loaded.value;
+  if (!(await exists(join(dir, DEPLOYMENT_FILE)))) {
+    throw new CommandError(`${dir} holds no ${DEPLOYMENT_FILE}: say by --config which folder does`);
+  }
   throw new CommandError(problemLines(loaded.error.map(formatProblem)));
 }
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => error.code !== 'ENOENT' && error.code !== 'ENOTDIR',
+  );
 
 /** Each problem in a line, and how many there are. */
 export function problemLines(problems: readonly string[]): string {

@@ -42,8 +42,9 @@ class AnnounceChecker {
     const announced = this.#site.announce;
     // One that is misspelt there, too, has a problem of its own.
     if (announced.includes(name) || this.#rawAnnounce().includes(name)) return;
-    const advice = `${suggest(name, announced)} Or add it to \`announce\` of the site`;
-    this.#report.add(path, `the site does not announce a VIP "${name}": ${advice}`);
+    const advice = 'add it to `announce` of the site, or mend it here';
+    const what = `the site does not announce a VIP "${name}"`;
+    this.#report.add(path, `${what}: ${advice} (${suggest(name, announced)})`);
   }
 
   #rawAnnounce(): readonly unknown[] {

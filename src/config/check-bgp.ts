@@ -7,6 +7,7 @@ import { neighborsOf, partsOf, placeOf, rangesOf, type Session } from './bgp-ses
 import { checkAnnounce } from './check-announce.ts';
 import type { Path } from './document.ts';
 import { PROBLEMS_MAX } from './limits.ts';
+import { type Listen, listensOf } from './listens.ts';
 import type { Names, SourceFiles } from './names.ts';
 import { suggest } from './nearest.ts';
 import { mentions, type YamlFile } from './parse.ts';
@@ -89,6 +90,19 @@ function checkReach(report: SiteReport, session: AnySession, address: string): v
       '`ttl_security` sends with TTL 255, so `multihop` says nothing: remove one of the two';
     report.at(session, ['ttl_security'], message);
   }
+}
+
+/** A slip of the hand that would never come up: the neighbour's address is one of ours. */
+function checkNotOurselves(
+  report: SiteReport,
+  { own, keys, path }: Session<NeighborFile>,
+  listens: readonly Listen[],
+): void {
+  const { port = USUAL_VALUES.session.port } = keys;
+  const self = listens.some(({ listen }) => listen.address === own.address && listen.port === port);
+  if (!self) return;
+  const message = `we listen on ${own.address} ourselves: write the address of the neighbour`;
+  report.add([...path, 'address'], message);
 }
 
 function checkTimers(report: SiteReport, session: AnySession): void {
@@ -215,9 +229,11 @@ function checkSite(
   const bgp = site?.bgp;
   if (!site || !bgp) return [];
   const report = new SiteReport(file);
+  const listens = listensOf(site);
   for (const session of neighborsOf(bgp)) {
     checkAs(report, session);
     checkReach(report, session, session.own.address);
+    checkNotOurselves(report, session, listens);
   }
   for (const session of rangesOf(bgp)) checkReach(report, session, session.own.prefix);
   for (const session of [...neighborsOf(bgp), ...rangesOf(bgp)]) {

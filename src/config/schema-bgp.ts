@@ -301,7 +301,9 @@ export const bgpSchema = z.strictObject({
     .describe('A daemon that stands still for this long has all withdrawn by a thread; 0s: never.'),
   vip_interface: interfaceName()
     .optional()
-    .describe('Interface that isobar puts VIPs on and takes them off; without it, not its task.'),
+    .describe(
+      'Interface that isobar puts VIPs (/32, /128) on and takes them off; without it, it does not.',
+    ),
   mrt: mrt.optional().describe('A file with every message, as RFC 6396 has it; without it, none.'),
 });
 

@@ -4,9 +4,10 @@
  * name under which docs/configuration.md and the JSON Schema know it (`format`).
  */
 import { z } from 'zod';
-import { communityText, parseCommunity } from '../bgp/wire/community.ts';
+import { communityText, parseCommunity, WELL_KNOWN_COMMUNITIES } from '../bgp/wire/community.ts';
 import { parseName } from '../dns/wire/name.ts';
 import { canonicalAddress, formatPrefix, parseHostPort, parsePrefix } from '../net/ip.ts';
+import { nearest } from './nearest.ts';
 
 /**
  * A text that `parse` understands; `wanted` completes "write …". What is not understood is quoted
@@ -14,11 +15,14 @@ import { canonicalAddress, formatPrefix, parseHostPort, parsePrefix } from '../n
  */
 function notation<T>(
   format: string,
-  wanted: string,
+  wanted: string | ((text: string) => string),
   parse: (text: string) => T | null,
   quote = shown,
 ) {
-  const complaint = (input: unknown): string => `${quote(input)} is not ${format}: write ${wanted}`;
+  const complaint = (input: unknown): string => {
+    const advice = typeof wanted === 'string' ? wanted : wanted(String(input));
+    return `${quote(input)} is not ${format}: write ${advice}`;
+  };
   return z
     .string({ error: ({ input }) => complaint(input) })
     .transform((text, context): T => {
@@ -188,7 +192,11 @@ export const routerId = () =>
 export const community = () =>
   notation(
     'a community',
-    'one like 65000:80, 65000:1:2 or target:65000:1, or a name such as no-export',
+    (text) => {
+      const near = /^[a-z]/i.test(text) ? nearest(text, Object.keys(WELL_KNOWN_COMMUNITIES)) : null;
+      const forms = 'one like 65000:80, 65000:1:2 or target:65000:1, or a name such as';
+      return `${forms} ${near ?? 'no-export'}`;
+    },
     (text) => {
       const parsed = parseCommunity(text);
       return parsed.ok ? communityText(parsed.value) : null;

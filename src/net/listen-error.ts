@@ -5,7 +5,8 @@ export const MISSING_ADDRESS = 'this machine does not have the address';
 
 export function listenErrorText(error: NodeJS.ErrnoException): string {
   if (error.code === 'EADDRINUSE') return 'in use by another program';
-  if (error.code === 'EACCES') return 'permission denied (ports below 1024 need it)';
+  if (error.code === 'EACCES')
+    return 'permission denied: ports below 1024 need CAP_NET_BIND_SERVICE';
   if (error.code === 'EADDRNOTAVAIL') return MISSING_ADDRESS;
   return error.message;
 }

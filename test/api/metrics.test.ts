@@ -11,9 +11,11 @@ test('neighbours of a range are counted together, the others one by one', () => 
     neighborStatus({ name: 'rack/10.1.0.7', range: 'rack', state: 'Established' }),
     neighborStatus({ name: 'rack/10.1.0.8', range: 'rack', state: 'OpenSent' }),
   ];
-  const text = metricsText({ ...STARTED, neighbors } satisfies Status);
+  const text = metricsText({ ...STARTED, neighbors, ranges: ['rack', 'cage'] } satisfies Status);
   assert.match(text, /^isobar_bgp_established\{neighbor="spine"\} 1$/m);
   assert.match(text, /^isobar_bgp_sessions_lost_total\{neighbor="spine"\} 2$/m);
   assert.match(text, /^isobar_bgp_range_sessions\{range="rack"\} 1$/m);
+  // One that nobody has connected to is 0 and not absent: that is what an alert looks for.
+  assert.match(text, /^isobar_bgp_range_sessions\{range="cage"\} 0$/m);
   assert.doesNotMatch(text, /10\.1\.0/);
 });

@@ -144,7 +144,7 @@ describe('a daemon with two neighbours', () => {
     assert.match(said.text, /new key/);
     assert.match(
       (await bgp('neighbors', 'collector')).out,
-      /OUR LAST ERROR +.* ago: .*new key.* \(6\/4\)$/m,
+      /OUR LAST ERROR +.* ago: cease, [a-z ]+ \(6\/4\): .*new key$/m,
     );
     assert.match(fra.log, /session reset by .*: new key/);
     assert.equal((await bgp('reset', 'x', '--reason', 'y')).code, 1);

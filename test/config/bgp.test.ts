@@ -403,7 +403,7 @@ describe('a mistake of the speaker', () => {
       'a VIP that the site does not announce',
       neighbors('announce: {vips: [wep], by_vip: {mail: {med: 1}}}'),
       [
-        /^2:66: the site does not announce a VIP "wep": did you mean "web"\? Or add it/,
+        /^2:66: the site does not announce a VIP "wep": add it to .* \(did you mean "web"\?\)/,
         /^2:\d+: the site does not announce a VIP "mail"/,
       ],
     ],

@@ -17,6 +17,7 @@ export const STARTED: Status = {
   endpoints: [],
   routes: [],
   neighbors: [],
+  ranges: [],
   spill: null,
   flows: { kept: 0, sent: {}, guests: {} },
   dns: { listen: [], counters: {} },
