@@ -6,6 +6,7 @@ import {
   error,
   heard,
   KEYED,
+  NONE,
   rose,
   type Situation,
   told,
@@ -141,7 +142,11 @@ const SESSION: Situation[] = [
   {
     name: 'silence after an OPEN was refused: BIRD waits without its key for us',
     settings: KEYED,
-    status: { ...heard(2, 2), last_failure: 'cannot connect: no answer within 5 s', sessions: 1 },
+    status: {
+      ...heard(2, 2),
+      messages_in: { ...NONE, open: 1 },
+      last_failure: 'cannot connect: no answer within 5 s',
+    },
     evidence: { unsigned: 'accepted', ...rose('TCPMinTTLDrop', 3) },
     code: 'as-mismatch',
     certainty: 'likely',
