@@ -44,8 +44,8 @@ function keyFinding({ evidence, settings, status }: WhyCase): Finding | null {
   if (unsigned === 'accepted') {
     const text = 'the neighbour answers without TCP MD5 and not with it: it has no key for us';
     if (!heard) return likely('md5-missing-there', `${text}; set one there`, 'certain');
-    const waits = 'or takes it away while it waits after an error, as BIRD does for minutes';
-    return likely('md5-missing-there', `${text} any more, ${waits}`, 'possible');
+    const down = 'or its side of the session is shut down, and the key with it';
+    return likely('md5-missing-there', `${text} any more, ${down}`, 'possible');
   }
   const unsigned_in = counters?.TCPMD5NotFound ?? 0;
   if (unsigned_in === 0 && unsigned === 'silent' && isNear(evidence)) {

@@ -140,7 +140,7 @@ const SESSION: Situation[] = [
     text: /more than 10000 prefixes/,
   },
   {
-    name: 'silence after an OPEN was refused: BIRD waits without its key for us',
+    name: 'silence since an OPEN was refused',
     settings: KEYED,
     status: {
       ...heard(2, 2),

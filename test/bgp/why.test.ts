@@ -169,13 +169,13 @@ const TCP: Situation[] = [
     text: /answers without TCP MD5 and not with it/,
   },
   {
-    name: 'a neighbour that has spoken to us and then waits without its key',
+    name: 'a neighbour that has spoken to us, and has taken its key away',
     settings: KEYED,
     status: { messages_in: { ...SILENT.messages_in, open: 1 }, sessions: 1 },
     evidence: { unsigned: 'accepted' },
     code: 'md5-missing-there',
     certainty: 'possible',
-    text: /no key for us any more, or takes it away while it waits after an error/,
+    text: /no key for us any more, or its side of the session is shut down/,
   },
   {
     name: 'a key there and none here',
