@@ -42,8 +42,8 @@ export interface BgpActorOptions {
 
 type Tell = (event: Pick<SiteEvent, 'kind' | 'subject' | 'text' | 'reason'>) => void;
 
-/** A stop waits at most this long between withdrawals and the end of the addresses. */
-const STOP_SETTLE_MAX_MS = 1_000;
+/** A stop or reload waits at most this long between withdrawals and the end of the addresses. */
+const LEAVE_MAX_MS = 1_000;
 
 export class BgpActor {
   /** Answers why a session is not up. */
@@ -178,7 +178,26 @@ export class BgpActor {
     const stays = this.#held.split(' ')[0] === vip_interface;
     this.#held = held;
     this.#addresses = vip_interface === null ? null : this.#newAddresses(vip_interface);
-    await (stays ? before?.close() : before?.clear());
+    // What is no longer our task stays as it is: its route may still lead here.
+    if (stays || vip_interface === null) await before?.close();
+    else if (before) await this.#leave(before);
+  }
+
+  /** The VIPs have another interface: those that are not on it yet are withdrawn first. */
+  async #leave(before: VipAddresses): Promise<void> {
+    this.#announce();
+    try {
+      await this.#takeOff(before);
+    } catch (error) {
+      this.#options.log.error({ error: String(error) }, 'VIPs stay on the interface before');
+    }
+  }
+
+  /** Once routers have acted on a withdrawal: what they sent before still finds its address. */
+  async #takeOff(addresses: VipAddresses): Promise<void> {
+    const ms = Math.min(this.#settle_ms, LEAVE_MAX_MS);
+    await new Promise<void>((resolve) => void this.#options.clock.timer(ms, resolve));
+    await addresses.clear();
   }
 
   #newAddresses(interfaceName: string): VipAddresses {
@@ -194,7 +213,6 @@ export class BgpActor {
     return new VipAddresses(interfaceName, holder, stood);
   }
 
-  /** Routes are withdrawn, routers act on it, and what they sent before still finds its address. */
   async #end(text: string, succeeded: boolean): Promise<void> {
     const [speaker, addresses] = [this.#speaker, this.#addresses];
     this.#speaker = null;
@@ -205,8 +223,6 @@ export class BgpActor {
       await addresses?.close();
       return;
     }
-    const ms = Math.min(this.#settle_ms, STOP_SETTLE_MAX_MS);
-    await new Promise<void>((resolve) => void this.#options.clock.timer(ms, resolve));
-    await addresses.clear();
+    await this.#takeOff(addresses);
   }
 }

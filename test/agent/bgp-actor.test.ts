@@ -168,6 +168,51 @@ describe('the BGP of a site', () => {
     assert.equal(stage.events.at(-1), 'withdraw 198.18.80.80/32');
   });
 
+  const reconfigured = (vip_interface: string | null): Config => ({
+    ...config,
+    sites: config.sites.map((site) =>
+      site.bgp ? { ...site, bgp: { ...site.bgp, vip_interface } } : site,
+    ),
+  });
+
+  test('withdraws before the address leaves for another interface', async () => {
+    const other = new Stage();
+    const options = { config, site: 'fra', clock, prng: prng(1), log: silentLog };
+    const driver = (name: string) => (name === 'lo' ? stage : other).driver();
+    const moving = new BgpActor({ ...options, vipDriver: driver }, () => {});
+    await moving.start(config);
+    moving.apply(plan('on'));
+    await happens('put 198.18.80.80', 'announce 198.18.80.80/32');
+    other.broken = true;
+    await moving.reload(reconfigured('dummy0'));
+    assert.deepEqual(stage.events.slice(2), ['withdraw 198.18.80.80/32', 'take 198.18.80.80']);
+    other.broken = false;
+    await eventually('it is announced again', () => stage.events.length === 5);
+    assert.deepEqual([...other.addresses], ['198.18.80.80']);
+    await moving.stop('done', false);
+  });
+
+  test('takes a new interface although the one before has gone', async () => {
+    await actor.start(config);
+    actor.apply(plan('on'));
+    await happens('put 198.18.80.80', 'announce 198.18.80.80/32');
+    stage.broken = true;
+    await actor.reload(reconfigured('dummy0'));
+    stage.broken = false;
+    await actor.stop('done', false);
+  });
+
+  test('leaves the address, and the route, when it is no longer its task', async () => {
+    await actor.start(config);
+    actor.apply(plan('on'));
+    await happens('put 198.18.80.80', 'announce 198.18.80.80/32');
+    await actor.reload(reconfigured(null));
+    assert.deepEqual([...actor.heard()], ['web']);
+    assert.deepEqual([...stage.addresses], ['198.18.80.80']);
+    assert.equal(stage.events.length, 2);
+    await actor.stop('done', false);
+  });
+
   test('takes the address off after its VIP has left the configuration, in the same order', async () => {
     await actor.start(config);
     actor.apply(plan('on'));
