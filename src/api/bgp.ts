@@ -84,7 +84,8 @@ export function bgpReading(app: Hono<Env>, agent: Agent, now: () => number): voi
     return c.json(routesOf(agent, neighbor));
   });
   app.get('/v1/bgp/received', (c) => {
-    const { neighbor = '' } = c.req.query();
+    const { neighbor } = c.req.query();
+    if (!neighbor) return c.json({ error: 'give ?neighbor=, the name of one' }, 400);
     const routes = agent.speaker?.received(neighbor) ?? null;
     if (!routes) return c.json(unknown(agent, neighbor), 404);
     return c.json({ routes: routes.slice(0, ROUTES_MAX) } satisfies BgpReceived);

@@ -188,20 +188,23 @@ export const routerId = () =>
     text.includes(':') || text === '0.0.0.0' ? null : canonicalAddress(text),
   );
 
+/** What to write instead of a text that was probably meant as a community. */
+function communityAdvice(text: string): string {
+  if (/^\d+:\d+$/.test(text)) {
+    return 'two numbers up to 65535; a larger AS needs three (RFC 8092), such as 70000:1:2';
+  }
+  const known = Object.keys(WELL_KNOWN_COMMUNITIES);
+  const name = /^[a-z]/i.test(text) ? nearest(text, known) : null;
+  const forms = 'one like 65000:80, 65000:1:2 or target:65000:1, or a name such as';
+  return `${forms} ${name ?? 'no-export'}`;
+}
+
 /** Of any kind (RFC 1997, RFC 4360, RFC 8092), in its canonical text. */
 export const community = () =>
-  notation(
-    'a community',
-    (text) => {
-      const near = /^[a-z]/i.test(text) ? nearest(text, Object.keys(WELL_KNOWN_COMMUNITIES)) : null;
-      const forms = 'one like 65000:80, 65000:1:2 or target:65000:1, or a name such as';
-      return `${forms} ${near ?? 'no-export'}`;
-    },
-    (text) => {
-      const parsed = parseCommunity(text);
-      return parsed.ok ? communityText(parsed.value) : null;
-    },
-  );
+  notation('a community', communityAdvice, (text) => {
+    const parsed = parseCommunity(text);
+    return parsed.ok ? communityText(parsed.value) : null;
+  });
 
 /** What Linux takes as the name of an interface. */
 export const interfaceName = () =>

@@ -399,6 +399,7 @@ describe('BGP', () => {
       assert.equal(response.status, 404, path);
       assert.match(await errorOf(response), /^no neighbour is named ".+"; there is none$/);
     }
+    assert.equal((await get('/v1/bgp/received')).status, 400, 'of whom is not said');
     assert.equal((await post('/v1/bgp/reset', { neighbor: 'x' })).status, 404);
     assert.equal((await post('/v1/bgp/reset')).status, 400);
     assert.equal((await post('/v1/bgp/reset-penalty', { vip: 'mail' })).status, 404);

@@ -408,6 +408,11 @@ describe('a mistake of the speaker', () => {
       ],
     ],
     [
+      'the address of our own listener as the neighbour',
+      ['listen: "10.1.1.0:179"', ...neighbors('hold_time: 9s')],
+      [/we listen on 10\.1\.1\.0 ourselves: write the address of the neighbour/],
+    ],
+    [
       'our AS too often before the path',
       neighbors('announce: {prepend: 17}'),
       [/^2:68: 17 is too large: write at most 16/],

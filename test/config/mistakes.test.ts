@@ -99,7 +99,7 @@ describe('values', () => {
     await demo.edit('deployment.yaml', '[65000:80]', '[65000:80, 65000:80, 65536:1, no-exprot]');
     await assertProblems(
       /^deployment\.yaml:37:29: the community "65000:80" is already in line 37/,
-      /^deployment\.yaml:37:39: "65536:1" is not a community: write one like 65000:80/,
+      /^deployment\.yaml:37:39: "65536:1" is not a community: write two numbers up to 65535; a larger AS needs three/,
       /^deployment\.yaml:37:48: "no-exprot" is not a community: write .* a name such as no-export/,
       /^sites\/fra\.yaml:21:14: 167772161 is not a router id: write four octets like 10\.0\.0\.1/,
     );
