@@ -48,7 +48,7 @@ function keyFinding({ evidence, settings, status }: WhyCase): Finding | null {
     return likely('md5-missing-there', `${text} any more, ${down}`, 'possible');
   }
   const unsigned_in = counters?.TCPMD5NotFound ?? 0;
-  if (unsigned_in === 0 && unsigned === 'silent' && isNear(evidence)) {
+  if (unsigned_in === 0 && unsigned === 'silent' && isNear(evidence) && !isClosed(status)) {
     const text = 'the neighbour is there and answers neither with our MD5 key nor without one';
     const cause = 'its key differs, or a firewall drops it';
     return likely('md5-differs', `${text}: ${cause}`, heard ? 'possible' : 'likely');
@@ -57,6 +57,10 @@ function keyFinding({ evidence, settings, status }: WhyCase): Finding | null {
   const text = `the neighbour does not sign what it sends (TCPMD5NotFound: ${unsigned_in})`;
   return likely('md5-missing-there', `${text}: it has no key for us, set one there`);
 }
+
+/** The neighbour has taken the connection and ended it: neither a key nor a TTL keeps it away. */
+const isClosed = ({ last_failure }: WhyCase['status']): boolean =>
+  /closed by the peer|ECONNRESET/.test(last_failure ?? '');
 
 /** On our link, and it has answered there. */
 function isNear({ route, next_hop }: Evidence): boolean {
@@ -79,7 +83,7 @@ function refusedFinding({ status, evidence, settings }: WhyCase): Finding | null
 function ttlInFinding({ evidence: { counters }, settings, status }: WhyCase): Finding | null {
   const count = counters?.TCPMinTTLDrop ?? 0;
   const hops = settings.ttl_security;
-  if (hops === null || count === 0) return null;
+  if (hops === null || count === 0 || isClosed(status)) return null;
   const least = 256 - hops;
   const text = `what the neighbour sends arrives with a TTL below ${least} and is dropped`;
   const cause = `(TCPMinTTLDrop: ${count}): turn on TTL security there, or raise ttl_security`;
@@ -122,8 +126,15 @@ const explained = ({ last_error_in, last_error_out }: WhyCase['status']): boolea
 
 /** A speaker that does not know us closes at once, some of them without a NOTIFICATION. */
 function closedFinding({ status, settings }: WhyCase): Finding | null {
-  const closed = /closed by the peer|ECONNRESET/.test(status.last_failure ?? '');
-  if (!closed || status.messages_in.open > 0 || explained(status)) return null;
+  if (!isClosed(status)) return null;
+  if (status.messages_in.open > 0) {
+    const text = 'the neighbour takes the connection and closes it: it waits after an error';
+    return likely(
+      'waits-there',
+      `${text} (BIRD: \`error wait time\`, 60 s at first), or is shut down`,
+    );
+  }
+  if (explained(status)) return null;
   const from = settings.source === null ? 'the address that we dial from' : settings.source;
   const text = 'the neighbour closes the connection before its OPEN: it does not know us';
   return likely('not-known-there', `${text}; configure ${from} and AS ${settings.local_as} there`);

@@ -253,6 +253,19 @@ const TCP: Situation[] = [
     text: /does not know us; configure 192\.0\.2\.2 and AS 65001 there/,
   },
   {
+    name: 'it closes at once, and has spoken to us before',
+    settings: { ...KEYED, ttl_security: 1 },
+    status: {
+      last_failure: 'read ECONNRESET',
+      messages_in: { ...SILENT.messages_in, open: 1 },
+      sessions: 1,
+    },
+    evidence: { ...rose('TCPMinTTLDrop', 17), unsigned: 'silent' },
+    code: 'waits-there',
+    certainty: 'likely',
+    text: /takes the connection and closes it: it waits after an error/,
+  },
+  {
     name: 'silence',
     code: 'no-answer',
     certainty: 'possible',
