@@ -212,9 +212,11 @@ export class Peer {
       });
     }
     this.#run({ on: 'stop', subcode, text });
-    this.#bfd?.close();
     this.#helper?.clear();
     await this.#connections.finished();
+    // Not before the peer has read why: to one that hears of BFD first this is a failure (RFC 5882
+    // §4.2), after which it may make us wait.
+    this.#bfd?.close();
   }
 
   /** Takes over a connection that the peer has dialled. */

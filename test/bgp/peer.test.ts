@@ -269,6 +269,24 @@ describe('BFD', { timeout: 30_000 }, () => {
     assert.equal(bfd.closed, 1);
   });
 
+  test('ends after the session: a neighbour that heard of it first would see a failure', async () => {
+    const bfd = new FakeBfd();
+    const both = await pair({
+      settings: { bfd: { ...STRICT_BFD, strict: false } },
+      ports: { bfd },
+    });
+    await up(both);
+    bfd.say('up');
+    const stopped = both.a.peer.stop(CEASE.ADMINISTRATIVE_SHUTDOWN, '');
+    assert.equal(bfd.closed, 0, 'the NOTIFICATION is on its way');
+    bfd.say('down', 'the neighbour says AdminDown');
+    await until(() => both.b.peer.state !== 'Established');
+    await stopped;
+    assert.equal(bfd.closed, 1);
+    assert.equal(both.b.peer.status().last_error_in?.subcode, CEASE.ADMINISTRATIVE_SHUTDOWN);
+    assert.equal(both.a.peer.state, 'Idle');
+  });
+
   test('strict holds the session until it is up', async () => {
     const bfd = new FakeBfd();
     const both = await pair({ settings: { bfd: STRICT_BFD }, ports: { bfd } });
