@@ -41,14 +41,18 @@ export interface BgpReceived {
  */
 export const ROUTES_MAX = 10_000;
 
+/** The neighbour of that name, or those of the range of that name; all of them without one. */
+function neighborsOf(agent: Agent, asked: string | undefined): NeighborStatus[] {
+  const all = agent.speaker?.neighbors() ?? [];
+  return all.filter(({ name, range }) => [undefined, name, range].includes(asked));
+}
+
 function routesOf(agent: Agent, neighbor: string | undefined): BgpRoutes {
   const plans = agent.decision?.plan.routes ?? [];
   const fitness = new Map(plans.map((route) => [route.vip, route.fitness]));
-  const known = agent.speaker?.neighbors() ?? [];
-  const asked = known.filter(({ name, range }) => [undefined, name, range].includes(neighbor));
   const routes: BgpRoutes['routes'][number][] = [];
   const left_out: string[] = [];
-  for (const { name } of asked) {
+  for (const { name } of neighborsOf(agent, neighbor)) {
     if (routes.length >= ROUTES_MAX) {
       left_out.push(name);
       continue;
@@ -60,7 +64,7 @@ function routesOf(agent: Agent, neighbor: string | undefined): BgpRoutes {
   return { routes, left_out };
 }
 
-function unknown(agent: Agent, name: string): { readonly error: string } {
+function unknown(agent: Agent, name = ''): { readonly error: string } {
   if (agent.status().ranges.includes(name))
     return { error: `nobody of the range "${name}" is connected` };
   const known = agent.speaker?.neighbors().map((one) => one.name) ?? [];
@@ -68,19 +72,19 @@ function unknown(agent: Agent, name: string): { readonly error: string } {
   return { error: `no neighbour is named "${name}"; ${text}` };
 }
 
-const isKnown = (agent: Agent, name: string): boolean =>
-  agent.speaker?.neighbors().some((one) => one.name === name || one.range === name) ?? false;
+const isKnown = (agent: Agent, name: string | undefined): boolean =>
+  name === undefined || neighborsOf(agent, name).length > 0;
 
 export function bgpReading(app: Hono<Env>, agent: Agent, now: () => number): void {
   app.get('/v1/bgp/neighbors', (c) => {
-    const neighbors = agent.speaker?.neighbors() ?? [];
+    const { neighbor } = c.req.query();
+    if (!isKnown(agent, neighbor)) return c.json(unknown(agent, neighbor), 404);
+    const neighbors = neighborsOf(agent, neighbor);
     return c.json({ now_ms: now(), neighbors } satisfies BgpNeighbors);
   });
   app.get('/v1/bgp/routes', (c) => {
     const { neighbor } = c.req.query();
-    if (neighbor !== undefined && !isKnown(agent, neighbor)) {
-      return c.json(unknown(agent, neighbor), 404);
-    }
+    if (!isKnown(agent, neighbor)) return c.json(unknown(agent, neighbor), 404);
     return c.json(routesOf(agent, neighbor));
   });
   app.get('/v1/bgp/received', (c) => {

@@ -38,11 +38,12 @@ function readingCommands(bgp: Command, { reachOptions, ask, print }: CommandTool
   };
 
   reading('neighbors', 'show all sessions, or everything about one')
-    .argument('[name]', 'a neighbour')
+    .argument('[name]', 'a neighbour, or a range: all that have connected')
     .action((name: string | undefined, options: Options) =>
-      show<BgpNeighbors>(options, '/v1/bgp/neighbors', async (answer) => {
+      show<BgpNeighbors>(options, `/v1/bgp/neighbors${query(name)}`, async (answer) => {
         const { neighborText, neighborsText } = await texts();
-        return name === undefined ? neighborsText(answer) : neighborText(answer, name);
+        const one = answer.neighbors.find((each) => each.name === name);
+        return one ? neighborText(one, answer.now_ms) : neighborsText(answer);
       }),
     );
 
@@ -79,7 +80,11 @@ function changingCommands(bgp: Command, tools: CommandTools): void {
       .requiredOption('--reason <text>', 'why, for the neighbour and the log to read (RFC 9003)'),
   ).action(async (neighbor: string, options: ReachOptions & { reason: string }) => {
     await ask(options, '/v1/bgp/reset', { neighbor, by: operator(), reason: options.reason });
-    print(`${neighbor} is made anew; \`isobar bgp neighbors ${neighbor}\` shows how far it is`);
+    // RANGE/ADDRESS: one that we never dial.
+    const then = neighbor.includes('/')
+      ? 'has been ended; it is back when the neighbour connects again'
+      : `is made anew; \`isobar bgp neighbors ${neighbor}\` shows how far it is`;
+    print(`${neighbor} ${then}`);
   });
 
   reachOptions(

@@ -2,7 +2,6 @@
 import type { BgpNeighbors, BgpReceived, BgpRoutes } from '../api/bgp.ts';
 import type { PeerError } from '../bgp/peer-record.ts';
 import type { NeighborStatus } from '../bgp/speaker.ts';
-import { CommandError } from './command-error.ts';
 import { duration, table } from './table.ts';
 
 /** All neighbours, a line each. */
@@ -34,12 +33,7 @@ function outText({ routes_out, routes_pending, routes_unsendable }: NeighborStat
 }
 
 /** One neighbour with all that is known of its session. */
-export function neighborText({ neighbors, now_ms }: BgpNeighbors, name: string): string {
-  const one = neighbors.find((each) => each.name === name);
-  if (!one) {
-    const known = neighbors.map((each) => each.name).join(', ') || 'none';
-    throw new CommandError(`no neighbour is named "${name}"; there are: ${known}`);
-  }
+export function neighborText(one: NeighborStatus, now_ms: number): string {
   const rows: (readonly [string, string])[] = [
     ['STATE', `${one.state} for ${duration(one.for_ms)}`],
     ['ADDRESS', `${one.address}, AS ${one.as ?? 'not known yet'}${rangeText(one)}`],

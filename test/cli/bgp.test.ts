@@ -83,14 +83,17 @@ describe('a daemon with two neighbours', () => {
     assert.match(out, /^ {2}ROUTES OUT +2$/m);
     assert.match(out, /^ {2}THEIR LAST ERROR +-$/m);
     const none = await bgp('neighbors', 'nobody');
+    assert.equal(none.code, 1);
+    assert.match(none.err, /: no neighbour is named "nobody"; there are: collector, away\n$/);
+    const named = async (...args: string[]): Promise<string[]> => {
+      const { neighbors } = JSON.parse((await bgp('neighbors', ...args)).out) as BgpNeighbors;
+      return neighbors.map(({ name }) => name);
+    };
+    assert.deepEqual(await named('--json'), ['collector', 'away']);
     assert.deepEqual(
-      [none.code, none.err],
-      [1, 'no neighbour is named "nobody"; there are: collector, away\n'],
-    );
-    const { neighbors } = JSON.parse((await bgp('neighbors', '--json')).out) as BgpNeighbors;
-    assert.deepEqual(
-      neighbors.map(({ name }) => name),
-      ['collector', 'away'],
+      await named('away', '--json'),
+      ['away'],
+      'JSON is of the one that was asked for',
     );
   });
 
