@@ -229,7 +229,7 @@ function checkSite(
   const bgp = site?.bgp;
   if (!site || !bgp) return [];
   const report = new SiteReport(file);
-  const listens = listensOf(site);
+  const listens = listensOf(site).filter((one) => one.path[0] === 'bgp');
   for (const session of neighborsOf(bgp)) {
     checkAs(report, session);
     checkReach(report, session, session.own.address);
