@@ -62,6 +62,8 @@ export class Agent {
   #plan: Plan | null = null;
   #world: World | null = null;
   #running = false;
+  /** True once the first probes have ended: before that there is nothing to decide on. */
+  #informed = false;
   /** False while another process may still report for this site: two would contradict each other. */
   #inOffice = false;
   /** Settles when the start or the reloads that were asked for so far have ended. */
@@ -180,6 +182,10 @@ export class Agent {
   async #start(succeed: () => Promise<void>): Promise<void> {
     if (!this.#running) return;
     await this.#resume();
+    const actors = this.#actors;
+    const { takeOver = false } = this.#options;
+    // Sessions take as long to come up as the first probes. Those of a process before are still there.
+    if (!takeOver) await actors.startBgp();
     this.#observer.start();
     this.#startMeter();
     await this.#observer.ready;
@@ -187,16 +193,18 @@ export class Agent {
     const takeOffice = async (): Promise<void> => {
       await succeed();
       // The process before has gone on with its drain and its routes until now.
-      if (this.#options.takeOver) await this.#resume();
+      if (takeOver) await this.#resume();
       this.#inOffice = true;
-      // From here on turns are regular: the guard of the sessions to come expects them.
       this.#think(true);
       this.#turns.begin(() => this.#config.policy.report_interval_ms);
     };
-    const actors = this.#actors;
-    const acts = [() => actors.startBgp(), () => actors.startSpill()];
-    const steps = [() => actors.dns.start(), takeOffice, ...acts];
+    const announce = async (): Promise<void> => {
+      if (takeOver) await actors.startBgp();
+      actors.bgp.begin();
+    };
+    const steps = [() => actors.dns.start(), takeOffice, announce, () => actors.startSpill()];
     this.#subscribe();
+    this.#informed = true;
     this.#think(false);
     for (const step of steps) if (this.#running) await step();
     if (!this.#running) return;
@@ -330,7 +338,7 @@ export class Agent {
    * be done is done first: telling of it, of the `cause` first, may write to a slow log.
    */
   #think(publish: boolean, cause: SiteEvent | null = null): void {
-    if (!this.#running) return;
+    if (!this.#running || !this.#informed) return;
     const now = this.#clock.now();
     const sights = this.#observer.sights(now);
     const heard = this.#view.world();

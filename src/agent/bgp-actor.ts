@@ -58,6 +58,9 @@ export class BgpActor {
   #keys: BgpKeys;
   #settle_ms = 0;
   #speaker: Speaker | null = null;
+  /** Nothing is announced before the site may be sent clients. */
+  #begun = false;
+  #deadMan_ms = 0;
   #addresses: VipAddresses | null = null;
   /** Interface and settling time that `#addresses` was made with. */
   #held = '';
@@ -87,7 +90,7 @@ export class BgpActor {
     return this.#speaker;
   }
 
-  /** Rejects when an address cannot be bound. */
+  /** Has sessions come up, without routes until `begin`. Rejects when an address cannot be bound. */
   async start(config: Config): Promise<void> {
     const { bgp } = siteOf(config, this.#options.site);
     if (!bgp) return;
@@ -108,6 +111,13 @@ export class BgpActor {
     });
     await speaker.start();
     this.#speaker = speaker;
+    this.#announce();
+  }
+
+  /** From here on plans are carried out, and come regularly: the guard of the sessions expects them. */
+  begin(): void {
+    this.#begun = true;
+    this.#watch.setDeadMan(this.#deadMan_ms);
     this.#announce();
   }
 
@@ -140,6 +150,7 @@ export class BgpActor {
   /** `succeeded`: another process goes on with the VIPs' addresses, so they stay. */
   async stop(text: string, succeeded: boolean): Promise<void> {
     // From here on nothing is decided any more, and all is withdrawn.
+    this.#begun = false;
     this.#watch.setDeadMan(0);
     await this.#end(text, succeeded);
     await this.#watch.stop();
@@ -164,13 +175,14 @@ export class BgpActor {
   }
 
   #announce(): void {
-    if (this.#plan === null || this.#speaker === null) return;
+    if (!this.#begun || this.#plan === null || this.#speaker === null) return;
     this.#speaker.apply(this.standing(this.#plan.routes));
     this.#addresses?.apply(this.#plan);
   }
 
   async #prepare(config: Config, { vip_interface, dead_man_ms }: BgpSite): Promise<void> {
-    this.#watch.setDeadMan(dead_man_ms);
+    this.#deadMan_ms = dead_man_ms;
+    if (this.#begun) this.#watch.setDeadMan(dead_man_ms);
     this.#settle_ms = config.policy.routes.settle_ms;
     const held = `${vip_interface} ${this.#settle_ms}`;
     if (held === this.#held) return;

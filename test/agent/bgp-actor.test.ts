@@ -99,6 +99,7 @@ describe('the BGP of a site', () => {
     actor.apply(plan('on'));
     assert.deepEqual([...actor.heard()], [], 'nobody hears it before it has started');
     await actor.start(config);
+    actor.begin();
     await happens('put 198.18.80.80', 'announce 198.18.80.80/32');
     assert.deepEqual([...actor.heard()], ['web']);
     actor.apply(plan('going'));
@@ -108,9 +109,22 @@ describe('the BGP of a site', () => {
     await actor.stop('done', false);
   });
 
+  test('has its sessions up before it begins, and announces nothing until then', async () => {
+    actor.apply(plan('on'));
+    await actor.start(config);
+    await eventually('the session is up', () => actor.neighbors()[0]?.state === 'Established');
+    actor.apply(plan('on'));
+    assert.deepEqual([...actor.heard()], []);
+    assert.deepEqual(stage.events, []);
+    actor.begin();
+    await happens('put 198.18.80.80', 'announce 198.18.80.80/32');
+    await actor.stop('done', false);
+  });
+
   test('announces nothing while the address cannot be put, and does as soon as it can', async () => {
     stage.broken = true;
     await actor.start(config);
+    actor.begin();
     actor.apply(plan('on'));
     await eventually('the session is up', () => actor.neighbors()[0]?.state === 'Established');
     await eventually('the reason is known', () =>
@@ -129,6 +143,7 @@ describe('the BGP of a site', () => {
       told.push(`${subject}: ${text}`);
     });
     await many.start(config);
+    many.begin();
     const [one, numbers] = [plan('on'), Array.from({ length: 100 }, (_, i) => i)];
     const web = one.memory.routes.web!;
     many.apply({
@@ -153,6 +168,7 @@ describe('the BGP of a site', () => {
 
   test('that stops for good withdraws, waits, and takes the address off', async () => {
     await actor.start(config);
+    actor.begin();
     actor.apply(plan('on'));
     await happens('put 198.18.80.80', 'announce 198.18.80.80/32');
     await actor.stop('done', false);
@@ -161,6 +177,7 @@ describe('the BGP of a site', () => {
 
   test('that another process succeeds leaves the address where it is', async () => {
     await actor.start(config);
+    actor.begin();
     actor.apply(plan('on'));
     await happens('put 198.18.80.80', 'announce 198.18.80.80/32');
     await actor.stop('done', true);
@@ -181,6 +198,7 @@ describe('the BGP of a site', () => {
     const driver = (name: string) => (name === 'lo' ? stage : other).driver();
     const moving = new BgpActor({ ...options, vipDriver: driver }, () => {});
     await moving.start(config);
+    moving.begin();
     moving.apply(plan('on'));
     await happens('put 198.18.80.80', 'announce 198.18.80.80/32');
     other.broken = true;
@@ -194,6 +212,7 @@ describe('the BGP of a site', () => {
 
   test('takes a new interface although the one before has gone', async () => {
     await actor.start(config);
+    actor.begin();
     actor.apply(plan('on'));
     await happens('put 198.18.80.80', 'announce 198.18.80.80/32');
     stage.broken = true;
@@ -204,6 +223,7 @@ describe('the BGP of a site', () => {
 
   test('leaves the address, and the route, when it is no longer its task', async () => {
     await actor.start(config);
+    actor.begin();
     actor.apply(plan('on'));
     await happens('put 198.18.80.80', 'announce 198.18.80.80/32');
     await actor.reload(reconfigured(null));
@@ -215,6 +235,7 @@ describe('the BGP of a site', () => {
 
   test('takes the address off after its VIP has left the configuration, in the same order', async () => {
     await actor.start(config);
+    actor.begin();
     actor.apply(plan('on'));
     await happens('put 198.18.80.80', 'announce 198.18.80.80/32');
     actor.apply({ ...plan('on'), routes: [] });

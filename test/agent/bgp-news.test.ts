@@ -73,3 +73,35 @@ test('a site takes over when the one that it has left a VIP to loses its router'
   await eventually('fra announces again', () => announced(fra), 5_000);
   assert.equal(fra.status().routes[0]!.fitness, 'last-site-kept');
 });
+
+test('sessions come up while the first probes run, and routes follow the probes', async () => {
+  const { policy } = sites.config;
+  const collector = new Collector({
+    as: 65_000,
+    router_id: '10.9.9.8',
+    listen: { address: '127.66.9.4', port: 0 },
+    hold_time_ms: 90_000,
+    clock: new SystemClock(),
+    prng: prng(4),
+    log: silentLog,
+  });
+  await collector.start();
+  const router = neighbor(collector.address, { connect_retry_ms: 50 });
+  const bgp = bgpSite([router], { next_hop: '127.0.0.1' });
+  const [fra, iad] = sites.config.sites;
+  sites.config = { ...sites.config, policy, sites: [{ ...fra!, bgp }, iad!] };
+  const backend = sites.backends[0]!;
+  backend.silent = true;
+  const agent = sites.makeAgent('fra');
+  await sites.agents.get('fra')!.stop();
+  const started = agent.start();
+  await eventually('the session is up', () => collector.peers().length === 1);
+  assert.deepEqual(collector.routes(), []);
+  assert.deepEqual(agent.addresses, []);
+  backend.silent = false;
+  backend.healthy = true;
+  await started;
+  await eventually('the route is there', () => collector.routes().length > 0, 5_000);
+  await agent.stop();
+  await collector.stop();
+});
