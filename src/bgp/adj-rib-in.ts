@@ -177,6 +177,8 @@ export class AdjRibIn {
     if (as_path.some(({ as }) => as.includes(local_as))) return VERDICT.looped;
     // RFC 4456 §8: a reflector sends our own route back.
     if (originator_id === router_id) return VERDICT.looped;
+    // RFC 9234 §3: within one AS nobody has a role.
+    if (peer_as === local_as) return null;
     return hasLeaked(role, peer_as, otc) ? VERDICT.leaked : null;
   }
 

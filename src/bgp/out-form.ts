@@ -102,7 +102,7 @@ function routeAttributes(bundle: RouteBundle, session: OutSession): Attributes {
     ...(communities.length === 0 ? {} : { communities }),
     ...(extended_communities.length === 0 ? {} : { extended_communities }),
     ...(large_communities.length === 0 ? {} : { large_communities }),
-    ...(!context.ibgp && marksOtc(role) ? { otc: local_as } : {}),
+    ...(role && !context.ibgp && marksOtc(role) ? { otc: local_as } : {}),
   };
   return context.four_octet_as ? attributes : forTwoOctetPeer(attributes);
 }

@@ -130,6 +130,11 @@ describe('Adj-RIB-In', () => {
     assert.ok(!leaks('customer', 65010));
     assert.ok(!leaks('rs-client', 65010));
     assert.ok(!leaks(null, 65010));
+    // A range may have members in our own AS: there nobody has a role.
+    const inside = new AdjRibIn(ALL_KEPT, 1);
+    inside.open({ local_as: 65001, router_id: 1, peer_as: 65001, role: 'provider' });
+    tell(inside, { announced: ['10.0.0.0/24'], attributes: { otc: 65010 } });
+    assert.deepEqual(shown(inside), ['10.0.0.0/24']);
   });
 
   test('what is not announced again by the end of a refresh is gone, in that family only', () => {
