@@ -36,6 +36,8 @@ export interface DaemonSettings {
   readonly familyLines?: readonly string[];
   /** Lines for the whole daemon. */
   readonly globalLines?: readonly string[];
+  /** Lines for its BGP as a whole, where the daemon has a place for them. */
+  readonly routerLines?: readonly string[];
 }
 
 /** A route as a daemon shows it. Lists are sorted; what is absent is null or empty. */

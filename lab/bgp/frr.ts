@@ -167,6 +167,7 @@ router bgp ${as}
  no bgp ebgp-requires-policy
  no bgp network import-check
  no bgp default ipv4-unicast
+ ${(more.routerLines ?? []).join('\n ')}
  ${to} remote-as ${peer.as}
  ${to} update-source ${peer.local}
  ${to} timers ${keepalive_s} ${peer.hold_s}

@@ -20,7 +20,7 @@ import type {
 import { keepalive_ms } from './open-check.ts';
 import { CEASE, ERROR, errorWords, OPEN_ERROR } from './wire/codes.ts';
 import type { Message } from './wire/message.ts';
-import { shutdownData } from './wire/notification.ts';
+import { hardReset, shutdownData } from './wire/notification.ts';
 
 /** The first wait after a failure; doubled with each one, up to the configured limit. */
 export const RETRY_FIRST_MS = 250;
@@ -136,8 +136,20 @@ export class Draft {
 
   /** Tells the peer what is wrong. The connection is still to be dropped or lost. */
   tell(slot: Slot, { code, subcode, data }: Wrong): Ending {
-    this.send(slot, { type: 'notification', notification: { code, subcode, data } });
+    const reason = { code, subcode, data };
+    const notification = this.#isFinal(slot, code) ? hardReset(reason) : reason;
+    this.send(slot, { type: 'notification', notification });
     return { by: 'us', code, subcode };
+  }
+
+  /**
+   * RFC 8538 §3: to a peer that keeps routes over a NOTIFICATION, a Cease of ours says that nothing is
+   * to be kept, as RestartHelper keeps nothing after one.
+   */
+  #isFinal(slot: Slot, code: number): boolean {
+    const connection = this.state[slot];
+    if (code !== ERROR.CEASE || connection?.state !== 'established') return false;
+    return connection.agreement?.restart?.notification === true;
   }
 
   /** Ends a connection with a NOTIFICATION. */

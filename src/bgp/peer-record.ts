@@ -9,12 +9,18 @@ import type { BfdStatus } from './ports.ts';
 import { capabilityText } from './wire/capability.ts';
 import type { Fault, FaultClass } from './wire/fault.ts';
 import type { Message, MessageType } from './wire/message.ts';
-import { type Notification, notificationText, shutdownText } from './wire/notification.ts';
+import {
+  type Notification,
+  notificationText,
+  reasonOf,
+  shutdownText,
+} from './wire/notification.ts';
 import { endOfRib, type RouteChanges, type Update } from './wire/update.ts';
 
 export type MessageCounts = Readonly<Record<MessageType, number>>;
 
 export interface PeerError {
+  /** Of a hard reset, those of the reason inside (RFC 8538 §3). */
   readonly code: number;
   readonly subcode: number;
   /** In words, with the shutdown communication if there is one. */
@@ -120,14 +126,11 @@ export const FAULTY_BYTES_MAX = 64;
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
-const errorOf = (notification: Notification, at_ms: number): PeerError => ({
-  code: notification.code,
-  subcode: notification.subcode,
-  text: notificationText(notification),
-  said: shutdownText(notification),
-  data: hex(notification.data),
-  at_ms,
-});
+function errorOf(notification: Notification, at_ms: number): PeerError {
+  const { code, subcode, data } = reasonOf(notification);
+  const [text, said] = [notificationText(notification), shutdownText(notification)];
+  return { code, subcode, text, said, data: hex(data), at_ms };
+}
 
 export interface SessionEnds {
   readonly agreement: Agreement;

@@ -7,6 +7,7 @@ import { OPEN_HOLD_MS } from '../../src/bgp/fsm-message.ts';
 import type { FsmSettings } from '../../src/bgp/fsm-model.ts';
 import { ourOpen } from '../../src/bgp/open-check.ts';
 import type { Capability } from '../../src/bgp/wire/capability.ts';
+import { notificationText } from '../../src/bgp/wire/notification.ts';
 import { Bench, KEEPALIVE, MIRRORED, SETTINGS, STRICT_BFD, UPDATE } from '../support/fsm-bench.ts';
 
 const types = (bench: Bench): string[] => bench.sent.map(({ message }) => message.type);
@@ -219,24 +220,24 @@ describe('BFD', () => {
   });
 });
 
-describe('a peer that restarts gracefully (RFC 4724 §4.2)', () => {
-  const restarting = (families: boolean): Capability => ({
-    kind: 'graceful-restart',
-    restarted: false,
-    notification: true,
-    restart_time_s: 120,
-    families: families ? [{ afi: 1, safi: 1, forwarding: true }] : [],
-  });
-  const established = (helps: boolean, families: boolean): Bench => {
-    const bench = new Bench({ ...SETTINGS, graceful_restart_helper: helps });
-    bench.on({ on: 'start' });
-    bench.on({ on: 'tcp-connected' });
-    const { capabilities } = ourOpen(MIRRORED);
-    bench.open('out', { capabilities: [...capabilities, restarting(families)] });
-    bench.message('out', KEEPALIVE);
-    return bench;
-  };
+const restarting = (families: boolean): Capability => ({
+  kind: 'graceful-restart',
+  restarted: false,
+  notification: true,
+  restart_time_s: 120,
+  families: families ? [{ afi: 1, safi: 1, forwarding: true }] : [],
+});
+const established = (helps: boolean, families: boolean): Bench => {
+  const bench = new Bench({ ...SETTINGS, graceful_restart_helper: helps });
+  bench.on({ on: 'start' });
+  bench.on({ on: 'tcp-connected' });
+  const { capabilities } = ourOpen(MIRRORED);
+  bench.open('out', { capabilities: [...capabilities, restarting(families)] });
+  bench.message('out', KEEPALIVE);
+  return bench;
+};
 
+describe('a peer that restarts gracefully (RFC 4724 §4.2)', () => {
   test('its new connection replaces the session that it has forgotten, without a NOTIFICATION', () => {
     const bench = established(true, true);
     bench.clock.advance(5_000);
@@ -269,6 +270,35 @@ describe('a peer that restarts gracefully (RFC 4724 §4.2)', () => {
       assert.deepEqual(bench.notifications, ['in 6/7']);
       assert.equal(bench.session, 'Established');
     }
+  });
+});
+
+describe('a session that we end (RFC 8538 §3)', () => {
+  const ended = (families: boolean, helps: boolean): Bench => {
+    const bench = established(helps, families);
+    bench.on({ on: 'stop', subcode: 2, text: 'moving house' });
+    return bench;
+  };
+
+  test('ends by a hard reset, with the reason inside, where the peer keeps routes over others', () => {
+    const bench = ended(true, true);
+    assert.deepEqual(bench.notifications, ['out 6/9']);
+    const said = bench.sent.at(-1)?.message;
+    assert.ok(said?.type === 'notification');
+    assert.match(notificationText(said.notification), /\(6\/9\): .* \(6\/2\): moving house$/);
+    const closed = bench.actions.find((it) => it.do === 'close');
+    assert.deepEqual(closed?.ending, { by: 'us', code: 6, subcode: 2 });
+  });
+
+  test('and by a plain Cease elsewhere', () => {
+    assert.deepEqual(ended(false, true).notifications, ['out 6/2']);
+    assert.deepEqual(ended(true, false).notifications, ['out 6/2']);
+  });
+
+  test('an error is none: over it the routes may be kept', () => {
+    const bench = established(true, true);
+    bench.clock.advance(9_000);
+    assert.deepEqual(bench.notifications, ['out 4/0']);
   });
 });
 

@@ -48,4 +48,18 @@ describe('FRR beyond the base', { skip: need('root', 'ip', 'vtysh'), timeout: 60
     await lab.seen('no route', (routes) => routes.length === 0);
     assert.ok(monotonic_ms() - killed_ms < 4_000);
   });
+
+  test('is told by a hard reset that it is over where a NOTIFICATION would not end it', async () => {
+    await lab.startRouter({
+      neighborLines: ['graceful-restart'],
+      routerLines: ['bgp graceful-restart notification'],
+    });
+    await lab.startSpeaker(siteOf({ graceful_restart_helper: true }), [offer()]);
+    await lab.up();
+    await lab.seen('both VIPs', (routes) => routes.length === 2);
+    await lab.speaker.stop('replacing a fan');
+    const heard = /Hard Reset.*Administrative Shutdown.*replacing a fan/;
+    await lab.wait('our words', () => heard.test(lab.router.log()));
+    await lab.seen('no route', (routes) => routes.length === 0);
+  });
 });

@@ -56,7 +56,10 @@ export function hardReset({ code, subcode, data }: Notification): Notification {
   return { code: ERROR.CEASE, subcode: CEASE.HARD_RESET, data: inside };
 }
 
-/** What stands in a hard reset, or null. */
+/** Why the session ends: the NOTIFICATION itself, or the one inside a hard reset. */
+export const reasonOf = (notification: Notification): Notification =>
+  reasonInside(notification) ?? notification;
+
 function reasonInside({ code, subcode, data }: Notification): Notification | null {
   if (code !== ERROR.CEASE || subcode !== CEASE.HARD_RESET || data.length < 2) return null;
   return { code: data[0]!, subcode: data[1]!, data: data.subarray(2) };
@@ -67,7 +70,7 @@ function reasonInside({ code, subcode, data }: Notification): Notification | nul
  * harm a log or a terminal (RFC 9003 §5).
  */
 export function shutdownText(notification: Notification): string | null {
-  const { code, subcode, data } = reasonInside(notification) ?? notification;
+  const { code, subcode, data } = reasonOf(notification);
   const speaks =
     subcode === CEASE.ADMINISTRATIVE_SHUTDOWN || subcode === CEASE.ADMINISTRATIVE_RESET;
   if (code !== ERROR.CEASE || !speaks || data.length < 2) return null;
