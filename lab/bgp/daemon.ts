@@ -62,6 +62,8 @@ export interface Router {
   /** Ends the session in the operator's words (RFC 9003), and allows it again. */
   disable(text: string): Promise<void>;
   enable(): Promise<void>;
+  /** Has the speaker told an IPv4 prefix of the router's own, where it takes one while it runs. */
+  originate?(prefix: string): Promise<void>;
   /** All that it has logged since it was first started. */
   log(): string;
   signal(name: NodeJS.Signals): void;

@@ -128,6 +128,10 @@ export class ExabgpRouter implements Router {
 
   async enable(): Promise<void> {}
 
+  async originate(prefix: string): Promise<void> {
+    this.command(`announce route ${prefix} next-hop self`);
+  }
+
   log(): string {
     return this.#processes.output() + this.#processes.read('lines');
   }

@@ -134,6 +134,10 @@ export class FrrRouter implements Router {
     await this.configure(`no neighbor ${this.#settings.peer.address} shutdown`);
   }
 
+  async originate(prefix: string): Promise<void> {
+    await this.configure('address-family ipv4 unicast', `network ${prefix}`);
+  }
+
   log(): string {
     return this.#processes.read('log');
   }

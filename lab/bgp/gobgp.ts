@@ -71,6 +71,10 @@ export class GobgpRouter implements Router {
     await this.ask('neighbor', this.#settings.peer.address, 'enable');
   }
 
+  async originate(prefix: string): Promise<void> {
+    await this.ask('global', 'rib', 'add', prefix);
+  }
+
   log(): string {
     return this.#processes.output();
   }

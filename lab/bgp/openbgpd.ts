@@ -71,6 +71,10 @@ export class OpenbgpdRouter implements Router {
     await this.ask('neighbor', this.#settings.peer.address, 'up');
   }
 
+  async originate(prefix: string): Promise<void> {
+    await this.ask('network', 'add', prefix);
+  }
+
   log(): string {
     return this.#processes.output();
   }

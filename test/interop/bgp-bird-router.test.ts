@@ -60,6 +60,22 @@ describe('BIRD beyond the base', { skip: need('root', 'ip', 'bird'), timeout: 12
     assert.equal(faults_in, 0);
   });
 
+  test('sends its own routes in one message of the extended size', async () => {
+    const routes = Array.from({ length: 3_000 }, (_, i) => `10.${i >> 8}.${i & 255}.1/32`);
+    const lines = routes.map((prefix) => `route ${prefix} blackhole;`);
+    await lab.startRouter({
+      neighborLines: ['enable extended messages on;'],
+      globalLines: ['protocol static own { ipv4;', ...lines, '}'],
+      familyLines: BOTH_WAYS,
+    });
+    await lab.startSpeaker(siteOf());
+    await lab.up();
+    await lab.wait('all', async () => (await lab.status()).received.ipv4 === routes.length);
+    const { messages_in, faults_in } = await lab.status();
+    assert.ok(messages_in.update <= 4, `${messages_in.update} UPDATEs`);
+    assert.equal(faults_in, 0);
+  });
+
   test('sends several paths for a prefix, told apart by their identifiers', async () => {
     await lab.startRouter({ globalLines: GLOBAL, familyLines: [...BOTH_WAYS, 'add paths tx;'] });
     await lab.startSpeaker(siteOf({ add_path: true, receive: RECEIVE }));

@@ -7,7 +7,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { DaemonSettings, Router, SeenRoute } from '../../lab/bgp/daemon.ts';
-import { OUR_AS, OURS, OURS6 } from '../../lab/bgp/scene.ts';
+import { OUR_AS, OURS, OURS6, THEIR_AS, THEIRS } from '../../lab/bgp/scene.ts';
 import { monotonic_ms } from '../../lab/wait.ts';
 import type { RouteOffer, RoutePlan } from '../../src/model/plan.ts';
 import { plan } from './bgp.ts';
@@ -17,6 +17,8 @@ import { need } from './need.ts';
 export const VIP = '198.18.80.80/32';
 export const VIP6 = '2001:db8:80::80/128';
 const SECOND = '198.18.81.0/24';
+const ITS_OWN = '203.0.113.0/24';
+const ITS_OTHER = '198.51.100.0/24';
 
 export interface Particulars {
   /** At most 6 characters. */
@@ -48,7 +50,8 @@ export function withEveryRouter(name: string, particulars: Particulars): void {
     before(async () => {
       lab = new BgpLab(tag, make);
       await lab.startRouter();
-      await lab.startSpeaker(siteOf());
+      const receive = { accept: [ITS_OWN], prefixes_max: 10, watch_vips: false };
+      await lab.startSpeaker(siteOf({ receive }));
       await lab.up();
     });
     after(() => lab.close());
@@ -77,6 +80,23 @@ export function withEveryRouter(name: string, particulars: Particulars): void {
         [VIP, VIP6],
       );
       assert.deepEqual(routes[0]!.as_path, [OUR_AS]);
+    });
+
+    test('tells us routes of its own, of which we keep what we accept', async (t) => {
+      const { router, speaker } = lab;
+      if (!router.originate) return t.skip(`${name} takes no routes while it runs`);
+      await router.originate(ITS_OWN);
+      await router.originate(ITS_OTHER);
+      await lab.wait('both', async () => {
+        const { kept, filtered } = (await lab.status()).received;
+        return kept === 1 && filtered === 1;
+      });
+      const kept = await speaker.received('router');
+      assert.deepEqual(
+        kept.map(({ prefix, as_path, next_hop }) => [prefix, as_path, next_hop]),
+        [[ITS_OWN, `${THEIR_AS}`, THEIRS]],
+      );
+      assert.equal((await lab.status()).faults_in, 0);
     });
 
     test('asks for all routes again, and gets them in the same session', async (t) => {
