@@ -2,7 +2,7 @@
  * From the site's configuration to the settings of each session, and what a change of the one means
  * for the others. Pure.
  */
-import type { BgpSite, NeighborRange, SessionSettings } from '../model/bgp.ts';
+import type { BgpSite, Neighbor, NeighborRange, SessionSettings } from '../model/bgp.ts';
 import { parseAddress, parsePrefix, prefixContains, scopedAddress } from '../net/ip.ts';
 import type { PeerKey } from '../net/tcp-keys.ts';
 import { needsReset, type PeerKeys, type PeerSettings, peerSettings } from './peer-settings.ts';
@@ -34,8 +34,12 @@ export function rangeSettings(
   return { ...settings, name: `${range.name}/${from}`, remote_as: as };
 }
 
-/** The range with the longest prefix that has the address, which may name an interface. */
+/**
+ * The range with the longest prefix that has the address, which may name an interface; null for the
+ * address of a neighbour, too, whether its session is there or not.
+ */
 export function rangeOf(bgp: BgpSite, from: string): NeighborRange | null {
+  if (bgp.neighbors.some((one) => originOf(one) === from)) return null;
   const [text = '', device = null] = from.split('%');
   const address = parseAddress(text);
   let best: { range: NeighborRange; length: number } | null = null;
@@ -49,7 +53,10 @@ export function rangeOf(bgp: BgpSite, from: string): NeighborRange | null {
 }
 
 /** What an address is known by when it connects: with its interface, if it is link-local. */
-export function originOf({ address, interface: device }: PeerSettings): string {
+export function originOf({
+  address,
+  interface: device,
+}: Pick<Neighbor, 'address' | 'interface'>): string {
   return scopedAddress(address, device);
 }
 
@@ -111,5 +118,25 @@ function rangeResetText(before: BgpSite, was: NeighborRange, after: BgpSite): st
     rangeSettings(after, is, address, none),
   );
   if (names.length > 0) return `changed ${names.join(', ')}: its sessions are made anew`;
-  return was.prefix === is.prefix ? null : `sessions from outside of ${is.prefix} end`;
+  const outside = was.prefix === is.prefix ? [] : [`sessions from outside of ${is.prefix} end`];
+  const texts = [...outside, ...takenTexts(before, was, after)];
+  return texts.length > 0 ? texts.join('; ') : null;
+}
+
+/** What a new neighbour, or a new range with a longer prefix, takes from a range. */
+function takenTexts(before: BgpSite, was: NeighborRange, after: BgpSite): string[] {
+  const named = after.neighbors.flatMap((one) => {
+    const from = originOf(one);
+    const taken = rangeOf(before, from)?.name === was.name;
+    return taken ? [`a session with ${from} ends: ${one.name} has it`] : [];
+  });
+  const wide = parsePrefix(was.prefix);
+  const closer = after.ranges.flatMap(({ name, prefix: text }) => {
+    const prefix = parsePrefix(text);
+    const known = name === was.name || before.ranges.some((one) => one.prefix === text);
+    if (known || !wide || !prefix || prefix.length <= wide.length) return [];
+    if (!prefixContains(wide, prefix.address)) return [];
+    return [`sessions from ${text} end: ${name} has them`];
+  });
+  return [...named, ...closer];
 }

@@ -37,6 +37,7 @@ export type WhyStatus = Pick<
   | 'last_error_in'
   | 'last_error_out'
   | 'last_failure'
+  | 'last_fault'
   | 'silent_ms'
 >;
 
@@ -101,11 +102,15 @@ const seconds = (ms: number): string => `${Math.round(ms / 1000)} s`;
 /** Lines for people: how it stands, then each finding with how sure it is. */
 export function whyText(name: string, status: WhyStatus, findings: readonly Finding[]): string {
   const lines = [`${name}: ${status.state} for ${seconds(status.for_ms)}`];
-  const { state, silent_ms, last_failure } = status;
+  const { state, silent_ms, last_failure, last_fault } = status;
   const heard = silent_ms === null ? 'never' : `${seconds(silent_ms)} ago`;
   lines.push(`last message from it: ${heard}`);
   if (state !== 'Established' && last_failure !== null) {
     lines.push(`last failure: ${last_failure}`);
+  }
+  if (last_fault) {
+    const { class: kind, text, bytes } = last_fault;
+    lines.push(`last faulty message: ${text} (${kind}), its last octets ${bytes}`);
   }
   for (const { certainty, text } of findings) lines.push(`${certainty}: ${text}`);
   if (findings.length === 0) {

@@ -133,8 +133,8 @@ function errorText(error: PeerError | null, now_ms: number): string {
 
 function faultText({ last_fault }: NeighborStatus, now_ms: number): string {
   if (!last_fault) return '-';
-  const { at_ms, class: kind, text } = last_fault;
-  return `${duration(now_ms - at_ms)} ago: ${text} (${kind})`;
+  const { at_ms, class: kind, text, bytes } = last_fault;
+  return `${duration(now_ms - at_ms)} ago: ${text} (${kind}), its last octets ${bytes}`;
 }
 
 /** What each neighbour is told, and why; what it is not told as well. */

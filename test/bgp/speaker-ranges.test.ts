@@ -1,6 +1,7 @@
 /** Neighbours that are not named: whoever connects from a prefix, over real sockets. */
 import assert from 'node:assert/strict';
 import { afterEach, describe, test } from 'node:test';
+import { sessionResets } from '../../src/bgp/neighbor-settings.ts';
 import type { NeighborEvent, Speaker } from '../../src/bgp/speaker.ts';
 import type { NeighborRange } from '../../src/model/bgp.ts';
 import type { HostPort } from '../../src/net/ip.ts';
@@ -104,6 +105,37 @@ describe('neighbours of a range', { timeout: 60_000 }, () => {
     assert.equal(stays.neighbors()[0]?.sessions, 1);
     assert.deepEqual(site.listening, listen);
   });
+});
+
+test('a dynamic neighbour that gets a name, or a closer range, is told so and made anew', {
+  timeout: 60_000,
+}, async () => {
+  const ranges = [range({ sessions_max: 8 })];
+  const before = bgpSite([], { ranges, listen: [ANYWHERE] });
+  const site = await waiting(ranges);
+  const to = site.listening[0]!;
+  const [named, closer, same] = [
+    await rack(to, '127.2.0.1', 65011),
+    await rack(to, '127.2.8.1', 65012),
+    await rack(to, '127.2.9.1', 65013),
+  ];
+  for (const one of [named, closer, same]) await until(() => stateOf(one) === 'Established');
+  const own = { name: 'tor1', as: 65011, passive: true };
+  const after = bgpSite([neighbor({ address: '127.2.0.1', port: 179 }, own)], {
+    ranges: [...ranges, range({ name: 'rack-8', prefix: '127.2.8.0/24' })],
+    listen: [ANYWHERE],
+  });
+  assert.deepEqual(
+    sessionResets(before, after).map((one) => `${one.neighbor}: ${one.text}`),
+    [
+      'racks: a session with 127.2.0.1 ends: tor1 has it; sessions from 127.2.8.0/24 end: rack-8 has them',
+    ],
+  );
+  await site.reload(after);
+  const expected = ['rack-8/127.2.8.1', 'racks/127.2.9.1', 'tor1'];
+  await until(() => names(site).sort().join() === expected.join());
+  await until(() => site.neighbors().every(({ state }) => state === 'Established'));
+  assert.equal(same.neighbors()[0]?.sessions, 1);
 });
 
 describe('listening', { timeout: 60_000 }, () => {

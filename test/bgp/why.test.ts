@@ -313,3 +313,11 @@ test('for people: how it stands, then each finding with how sure it is', () => {
     'likely: it rains',
   ]);
 });
+
+test('the octets of the last faulty message are shown', () => {
+  const fault = { class: 'treat-as-withdraw', text: 'malformed AS_PATH (3/11)' } as const;
+  const status = { ...SILENT, last_fault: { ...fault, bytes: '400202', at_ms: 1 } };
+  const shown =
+    'last faulty message: malformed AS_PATH (3/11) (treat-as-withdraw), its last octets 400202';
+  assert.ok(whyText('tor1', status, []).split('\n').includes(shown));
+});

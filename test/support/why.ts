@@ -22,6 +22,7 @@ export const SILENT: WhyStatus = {
   last_error_in: null,
   last_error_out: null,
   last_failure: 'cannot connect: no answer within 5 s',
+  last_fault: null,
   silent_ms: null,
 };
 export const COUNTS = {
