@@ -16,7 +16,7 @@ withEveryRouter('FRR as the router', {
 describe('FRR beyond the base', { skip: need('root', 'ip', 'vtysh'), timeout: 60_000 }, () => {
   let lab: BgpLab;
   before(() => {
-    lab = new BgpLab('bgpfr2', (settings) => new FrrRouter(settings));
+    lab = new BgpLab('bgpfr2', (settings) => new FrrRouter(settings, { bfd: true }));
   });
   after(() => lab.close());
 
@@ -47,6 +47,19 @@ describe('FRR beyond the base', { skip: need('root', 'ip', 'vtysh'), timeout: 60
     await lab.speaker.kill();
     await lab.seen('no route', (routes) => routes.length === 0);
     assert.ok(monotonic_ms() - killed_ms < 4_000);
+  });
+
+  test('is lost within a BFD detection time when its BFD dies, long before the hold time', async () => {
+    await lab.startRouter({ neighborLines: ['bfd profile fast'] });
+    const bfd = { multihop: false, transmit_ms: 100, receive_ms: 100, multiplier: 3 };
+    await lab.startSpeaker(siteOf({ bfd: { ...bfd, auth: null, strict: true } }), [offer()]);
+    await lab.up();
+    await lab.wait('BFD', async () => (await lab.status()).bfd?.remote_state === 'up');
+    await lab.seen('both VIPs', (routes) => routes.length === 2);
+    const frozen_ms = monotonic_ms();
+    lab.router.signal('SIGSTOP');
+    await lab.wait('BFD', () => lab.speaker.told(/BFD down \(6\/10\)|BFD: /), 2_000);
+    assert.ok(monotonic_ms() - frozen_ms < 2_000);
   });
 
   test('is told by a hard reset that it is over where a NOTIFICATION would not end it', async () => {

@@ -61,22 +61,30 @@ describe('BGP transport', { skip: need('root', 'ip', 'bird', 'nft'), timeout: 12
     await pair.until('it is up', () => pair.line[name]?.status.state === 'Established');
   });
 
-  test('every packet of a session is CS6, with the TTL that was asked for', async () => {
-    await pair.them.exec('nft', 'add table inet seen');
-    const chain = 'add chain inet seen in { type filter hook input priority 0; }';
-    await pair.them.exec('nft', chain);
-    const rules = ['ip dscp cs6 ip ttl 7', 'ip dscp != cs6', 'ip ttl != 7'];
-    for (const rule of rules) {
-      const counted = `add rule inet seen in ip saddr 10.9.0.1 tcp dport 179 ${rule} counter`;
-      await pair.them.exec('nft', counted);
-    }
-    await up('we dial', '', { ttl: 7, source: '10.9.0.1', interface: 'us0' });
-    const listed = await pair.them.exec('nft', 'list', 'chain', 'inet', 'seen', 'in');
-    const packets = [...listed.matchAll(/counter packets (\d+)/g)].map((match) => Number(match[1]));
-    await pair.them.exec('nft', 'delete', 'table', 'inet', 'seen');
-    assert.ok(packets[0]! > 3, listed);
-    assert.deepEqual(packets.slice(1), [0, 0], listed);
-  });
+  const FAMILIES = [
+    { ip: 'ip', hops: 'ip ttl', ours: '10.9.0.1', theirs: '10.9.0.2' },
+    { ip: 'ip6', hops: 'ip6 hoplimit', ours: 'fd00:9::1', theirs: 'fd00:9::2' },
+  ];
+  for (const { ip, hops, ours, theirs } of FAMILIES) {
+    test(`every packet of a session is CS6, with the TTL that was asked for: ${ip}`, async () => {
+      await pair.them.exec('nft', 'add table inet seen');
+      const chain = 'add chain inet seen in { type filter hook input priority 0; }';
+      await pair.them.exec('nft', chain);
+      const rules = [`${ip} dscp cs6 ${hops} 7`, `${ip} dscp != cs6`, `${hops} != 7`];
+      for (const rule of rules) {
+        const counted = `add rule inet seen in ${ip} saddr ${ours} tcp dport 179 ${rule} counter`;
+        await pair.them.exec('nft', counted);
+      }
+      await up('we dial', '', { ttl: 7, address: theirs, source: ours, interface: 'us0' });
+      const listed = await pair.them.exec('nft', 'list', 'chain', 'inet', 'seen', 'in');
+      const counts = [...listed.matchAll(/counter packets (\d+)/g)].map((match) =>
+        Number(match[1]),
+      );
+      await pair.them.exec('nft', 'delete', 'table', 'inet', 'seen');
+      assert.ok(counts[0]! > 3, listed);
+      assert.deepEqual(counts.slice(1), [0, 0], listed);
+    });
+  }
 
   test('another key in a file ends that session alone, and it returns with the new key', async () => {
     const other = pair.key('other', 'another secret');
