@@ -4,7 +4,7 @@
  */
 import process from 'node:process';
 import { Command, InvalidArgumentError } from 'commander';
-import { benchBgp } from './bgp.ts';
+import { type BgpOptions, benchBgp } from './bgp.ts';
 import { ANNOUNCERS } from './bgp-announcers.ts';
 import { benchBgpMemory } from './bgp-memory.ts';
 import { benchDns } from './dns.ts';
@@ -68,20 +68,24 @@ program
   .action(benchReload);
 
 const speakers = ANNOUNCERS.map(({ name }) => name);
+const MANY = { neighbors: 100, routes: 1_000 };
 
 program
   .command('bgp')
-  .description('how fast routes come to and go from a router that isobar or a peer announces to')
+  .description('how fast routes come to and go, with isobar and its peers; and then bgp-memory')
   .option('--speaker <names>', 'speakers, of all that are installed', oneOf(speakers), speakers)
   .option('--rounds <n>', 'rounds, each with every speaker once', positive, 3)
   .option('--flips <n>', 'times that a VIP comes and goes in a round', positive, 20)
-  .action(benchBgp);
+  .action(async (options: BgpOptions) => {
+    await benchBgp(options);
+    if (options.speaker.includes('isobar')) await benchBgpMemory(MANY);
+  });
 
 program
   .command('bgp-memory')
   .description('memory of isobar while many neighbours have sent it many routes')
-  .option('--neighbors <n>', 'sessions', positive, 100)
-  .option('--routes <n>', 'routes of each', positive, 1_000)
+  .option('--neighbors <n>', 'sessions', positive, MANY.neighbors)
+  .option('--routes <n>', 'routes of each', positive, MANY.routes)
   .action(benchBgpMemory);
 
 try {
