@@ -109,7 +109,8 @@ export class ExabgpRouter implements Router {
       for (const { nlri } of Object.values(update?.withdraw ?? {}).flat()) routes.delete(nlri);
       for (const family of Object.values(update?.announce ?? {})) {
         for (const [next_hop, prefixes] of Object.entries(family)) {
-          if (next_hop === 'null') continue; // an End-of-RIB
+          // An End-of-RIB; the second of two next hops of the same routes (RFC 2545 §3).
+          if (next_hop === 'null' || next_hop.startsWith('fe80:')) continue;
           for (const { nlri } of prefixes) routes.set(nlri, seen(nlri, next_hop, update!));
         }
       }

@@ -7,7 +7,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { DaemonSettings, Router, SeenRoute } from '../../lab/bgp/daemon.ts';
-import { OUR_AS, OURS, OURS6, THEIR_AS, THEIRS } from '../../lab/bgp/scene.ts';
+import { OUR_AS, OURS, OURS6, THEIR_AS, THEIRS, THEIRS6 } from '../../lab/bgp/scene.ts';
 import { monotonic_ms } from '../../lab/wait.ts';
 import type { RouteOffer, RoutePlan } from '../../src/model/plan.ts';
 import { plan } from './bgp.ts';
@@ -149,6 +149,17 @@ export function withEveryRouter(name: string, particulars: Particulars): void {
       await lab.startRouter({ peer: { key, passive: keyed !== 'dials' } });
       await lab.up();
       await lab.seen('both VIPs', both);
+    });
+
+    test('has a session over IPv6, and both VIPs by it', async () => {
+      await lab.startRouter({ peer: { local: THEIRS6, address: OURS6 } });
+      await lab.startSpeaker(siteOf({ address: THEIRS6, source: OURS6 }), [offer()]);
+      await lab.up();
+      const routes = await lab.seen('both VIPs', both);
+      assert.deepEqual(
+        routes.map(({ next_hop }) => next_hop),
+        [OURS, OURS6],
+      );
     });
 
     test('hold time: whichever side freezes is given up by the other', async () => {
