@@ -62,6 +62,39 @@ describe('FRR beyond the base', { skip: need('root', 'ip', 'vtysh'), timeout: 60
     assert.ok(monotonic_ms() - frozen_ms < 2_000);
   });
 
+  test('keeps its routes with us over a NOTIFICATION, until it has told them again (RFC 8538)', async () => {
+    const router = await lab.startRouter({
+      neighborLines: ['graceful-restart'],
+      routerLines: [
+        'bgp graceful-restart notification',
+        'bgp graceful-restart preserve-fw-state',
+        'no bgp hard-administrative-reset',
+      ],
+    });
+    const receive = { accept: ['203.0.113.0/24'], prefixes_max: 10, watch_vips: false };
+    await lab.startSpeaker(siteOf({ graceful_restart_helper: true, receive }), [offer()]);
+    await lab.up();
+    await router.originate?.('203.0.113.0/24');
+    const kept = async (): Promise<string> => {
+      const routes = await lab.speaker.received('router');
+      return routes.map(({ stale }) => (stale ? 'stale' : 'fresh')).join();
+    };
+    await lab.wait('its route', async () => (await kept()) === 'fresh');
+    const seen = new Set<string>();
+    await (router as FrrRouter).ask('clear bgp 10.77.0.1');
+    await lab.wait(
+      'the route to be fresh again',
+      async () => {
+        const now = await kept();
+        seen.add(now);
+        return seen.has('stale') && now === 'fresh';
+      },
+      20_000,
+    );
+    assert.deepEqual([...seen].sort(), ['fresh', 'stale']);
+    assert.ok(lab.speaker.told(/\(6\/4\)/));
+  });
+
   test('is told by a hard reset that it is over where a NOTIFICATION would not end it', async () => {
     await lab.startRouter({
       neighborLines: ['graceful-restart'],
