@@ -27,6 +27,8 @@ function addresses(count: number, block: number): string[] {
 }
 
 export interface Announcer {
+  /** Starts what it needs beside itself. */
+  prepare?(): Promise<void>;
   /** Resolves when it can take commands; its session need not be up. */
   start(): Promise<void>;
   announce(set: SetName): Promise<number>;

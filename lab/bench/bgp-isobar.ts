@@ -61,8 +61,19 @@ export class IsobarAnnouncer implements Announcer {
     writeFiles(this.#dir, set, neighbors);
   }
 
+  /** The load balancer, which answers the probes. */
+  async prepare(): Promise<void> {
+    const words = [HEALTH, `${HEALTH_PORT}`];
+    this.#health = this.#scene.speaker.spawnWithMessages(process.execPath, ...words);
+    let listening = false;
+    this.#health.on('message', ({ at_ms }: HealthTold) => {
+      if (at_ms === null) listening = true;
+      else this.#answered(at_ms);
+    });
+    await until('the load balancer', 10_000, () => listening);
+  }
+
   async start(): Promise<void> {
-    await this.#answerProbes();
     const run = [MAIN, 'run', '--site', 'fra', '--config', this.#dir];
     this.#daemon = this.#scene.speaker.spawn(process.execPath, ...run);
     const keep = (line: string): void => {
@@ -110,17 +121,6 @@ export class IsobarAnnouncer implements Announcer {
     }
     if (this.#health) await end(this.#health);
     this.#health = null;
-  }
-
-  async #answerProbes(): Promise<void> {
-    const words = [HEALTH, `${HEALTH_PORT}`];
-    this.#health = this.#scene.speaker.spawnWithMessages(process.execPath, ...words);
-    let listening = false;
-    this.#health.on('message', ({ at_ms }: HealthTold) => {
-      if (at_ms === null) listening = true;
-      else this.#answered(at_ms);
-    });
-    await until('the load balancer', 10_000, () => listening);
   }
 
   async #change(healthy: boolean): Promise<number> {

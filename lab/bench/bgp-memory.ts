@@ -74,6 +74,7 @@ async function measure(scene: Scene, options: BgpMemoryOptions): Promise<Row> {
   const router = new BirdRouter({ ...settings, globalLines: birdLines(options) });
   await router.start();
   const none = new IsobarAnnouncer({ scene, dir: 'none', set: 'one', neighbors: [] });
+  await none.prepare();
   await none.start();
   await pause(SETTLED_MS);
   const empty_mib = rss_mib(none.pid);
@@ -82,6 +83,7 @@ async function measure(scene: Scene, options: BgpMemoryOptions): Promise<Row> {
     ...{ scene, dir: 'isobar', set: 'one' },
     neighbors: yamlLines(options),
   });
+  await isobar.prepare();
   const started_ms = monotonic_ms();
   await isobar.start();
   await until('all routes to be sent', RECEIVED_MS, () => sentAll(router, options), 100);

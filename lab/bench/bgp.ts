@@ -162,6 +162,7 @@ async function manyRound(
 
 /** Starts it, and waits until its session is up and quiet; how long the session took. */
 async function up(bench: Bench, announcer: Announcer): Promise<number> {
+  await announcer.prepare?.();
   await bench.idle();
   const started_ms = monotonic_ms();
   await announcer.start();

@@ -13,6 +13,8 @@ import { need } from '../support/need.ts';
 withEveryRouter('BIRD as the router', {
   tag: 'bgpbir',
   programs: ['bird', 'birdc'],
+  // It takes no routes while it runs; those of its file have tests below.
+  lacks: ['originate'],
   make: (settings) => new BirdRouter(settings),
 });
 
