@@ -13,7 +13,10 @@ export interface CheckOptions {
   readonly machineFiles: boolean;
 }
 
-/** The sentence that all is good, after a line for each file that should be mended still. Throws a CommandError with a line for each problem. */
+/**
+ * The sentence that all is good, after a line for each file that should be mended still. Throws a
+ * CommandError with a line for each problem.
+ */
 export async function check({ config: dir, site, machineFiles }: CheckOptions): Promise<string> {
   const config = await configOf(dir, { machineFiles, ...(site !== undefined && { site }) });
   const sites = site === undefined ? config.sites : [siteOf(config, site)];

@@ -208,10 +208,11 @@ function isBetter(other: Standing, own: Standing): boolean {
 }
 
 /**
- * On our own, and until the others are heard again, there is only what was heard last. If another site was better then, a failure here is
- * the surer news: to keep a route to nothing would hurt our clients more than to trust an old report.
- * And what is withdrawn stays so. But a site that could serve does not leave in favour of one that may
- * have gone meanwhile: two that are drained during one cut would leave nobody.
+ * On our own, and until the others are heard again, there is only what was heard last. If another
+ * site was better then, a failure here is the surer news: to keep a route to nothing would hurt
+ * our clients more than to trust an old report. And what is withdrawn stays so. But a site that
+ * could serve does not leave in favour of one that may have gone meanwhile: two that are drained
+ * during one cut would leave nobody.
  */
 function isSure(hearing: Hearing, own: Standing): boolean {
   return hearing.state !== 'kept' || own.rank === 'failing' || own.memory.phase !== 'on';
