@@ -19,8 +19,8 @@ describe('why', { skip: need('root', 'ip', 'ss', 'bird'), timeout: 180_000 }, ()
 
   const first = (): Finding | undefined => pair.line.bird?.why?.findings[0];
   const named = async (code: string, text: RegExp): Promise<void> => {
-    await pair.until(`"${code}" is named`, () => first()?.code === code);
-    assert.match(first()!.text, text);
+    const says = (): boolean => first()?.code === code && text.test(first()!.text);
+    await pair.until(`"${code}" is named, as ${text}`, says);
     assert.doesNotMatch(JSON.stringify(pair.line), /secret/);
   };
 
@@ -33,7 +33,9 @@ describe('why', { skip: need('root', 'ip', 'ss', 'bird'), timeout: 180_000 }, ()
   test('the MD5 keys differ, and we dial', async () => {
     await pair.bird(protocol('password "another one"; passive;'));
     pair.speaker([bird(KEYED())]);
-    await named('md5-differs', /answers neither with our MD5 key nor without one/);
+    // What BIRD sends between opening its port and setting its key tells by the counter, too.
+    const counted = 'TCPMD5Failure has risen by';
+    await named('md5-differs', new RegExp(`answers neither with our MD5 key|${counted}`));
   });
 
   test('a key here, none there, and we dial', async () => {
