@@ -15,25 +15,15 @@ import { ourOpen } from '../../src/bgp/open-check.ts';
 import type { Message } from '../../src/bgp/wire/message.ts';
 import type { Open } from '../../src/bgp/wire/open.ts';
 import type { BfdSettings } from '../../src/model/bgp.ts';
+import { neighbor } from './bgp.ts';
 
 export const SETTINGS: FsmSettings = {
+  ...neighbor({ address: '192.0.2.2', port: 179 }),
   local_as: 65001,
   router_id: 0x0a000001,
   remote_as: 65002,
-  hold_time_ms: 9_000,
-  passive: false,
   connect_retry_ms: 5_000,
-  delay_open_ms: 0,
-  send_hold_ms: 480_000,
   idle_hold_max_ms: 5_000,
-  ipv4: true,
-  ipv6: true,
-  extended_next_hop: false,
-  add_path: false,
-  graceful_restart_helper: false,
-  role: null,
-  role_strict: false,
-  bfd: null,
 };
 export const STRICT_BFD: BfdSettings = {
   multihop: false,
