@@ -1,6 +1,6 @@
 /** BIRD 2 as a router or as a speaker of its own. */
 import { writeFileSync } from 'node:fs';
-import { DaemonProcesses, type DaemonSettings, type Router, type SeenRoute } from './daemon.ts';
+import { type DaemonSettings, type Router, RouterDaemon, type SeenRoute } from './daemon.ts';
 
 /** With the default timers each restart of a session would cost 5 to 60 s. */
 const TIMERS = 'connect delay time 1; connect retry time 1; error wait time 1,2;';
@@ -27,32 +27,25 @@ protocol bgp site {
 `;
 }
 
-export class BirdRouter implements Router {
+export class BirdRouter extends RouterDaemon implements Router {
   readonly name = 'BIRD';
-  readonly #settings: DaemonSettings;
-  readonly #processes: DaemonProcesses;
-
-  constructor(settings: DaemonSettings) {
-    this.#settings = settings;
-    this.#processes = new DaemonProcesses(settings);
-  }
 
   async start(): Promise<void> {
-    const file = this.#processes.file('bird.conf');
-    writeFileSync(file, birdText(this.#settings));
-    const files = ['-c', file, '-s', this.control, '-P', this.#processes.file('pid')];
-    this.#processes.spawn('bird', '-f', ...files);
-    await this.#processes.ready('BIRD', () => this.ask('show status'));
+    const file = this.processes.file('bird.conf');
+    writeFileSync(file, birdText(this.settings));
+    const files = ['-c', file, '-s', this.control, '-P', this.processes.file('pid')];
+    this.processes.spawn('bird', '-f', ...files);
+    await this.processes.ready('BIRD', () => this.ask('show status'));
   }
 
   /** Where BIRD answers what birdc asks. */
   get control(): string {
-    return this.#processes.file('control');
+    return this.processes.file('control');
   }
 
   /** `birdc` with its arguments in one line. */
   ask(question: string): Promise<string> {
-    return this.#processes.space.exec('birdc', '-s', this.control, ...question.split(' '));
+    return this.processes.space.exec('birdc', '-s', this.control, ...question.split(' '));
   }
 
   async established(): Promise<boolean> {
@@ -69,7 +62,7 @@ export class BirdRouter implements Router {
   }
 
   async disable(text: string): Promise<void> {
-    await this.#processes.space.exec('birdc', '-s', this.control, 'disable', 'site', `"${text}"`);
+    await this.processes.space.exec('birdc', '-s', this.control, 'disable', 'site', `"${text}"`);
   }
 
   async enable(): Promise<void> {
@@ -77,15 +70,7 @@ export class BirdRouter implements Router {
   }
 
   log(): string {
-    return this.#processes.read('log');
-  }
-
-  signal(name: NodeJS.Signals): void {
-    this.#processes.signal(name);
-  }
-
-  async kill(): Promise<void> {
-    await this.#processes.kill();
+    return this.processes.read('log');
   }
 }
 

@@ -75,7 +75,7 @@ export interface Router {
 const READY_MS = 15_000;
 
 /** The processes of one daemon, started and ended together. */
-export class DaemonProcesses {
+class DaemonProcesses {
   readonly space: Namespace;
   readonly dir: string;
   readonly #children = new Set<ChildProcess>();
@@ -137,5 +137,24 @@ export class DaemonProcesses {
 
   #pids(): number[] {
     return [...this.#children].flatMap((child) => family(child.pid!));
+  }
+}
+
+/** What all daemons have in common: their settings, and processes that are signalled and ended together. */
+export abstract class RouterDaemon {
+  protected readonly settings: DaemonSettings;
+  protected readonly processes: DaemonProcesses;
+
+  constructor(settings: DaemonSettings) {
+    this.settings = settings;
+    this.processes = new DaemonProcesses(settings);
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.processes.signal(name);
+  }
+
+  async kill(): Promise<void> {
+    await this.processes.kill();
   }
 }

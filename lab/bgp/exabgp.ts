@@ -3,7 +3,7 @@
  * helper is told through a named pipe. It keeps no table of what it has received, and knows no kernel.
  */
 import { closeSync, constants, openSync, writeFileSync, writeSync } from 'node:fs';
-import { DaemonProcesses, type DaemonSettings, type Router, type SeenRoute } from './daemon.ts';
+import { type DaemonSettings, type Router, RouterDaemon, type SeenRoute } from './daemon.ts';
 
 /** Copies its input to a file and the lines of the pipe to its output. Its input does not block. */
 const HELPER = `#!/usr/bin/python3 -u
@@ -43,29 +43,22 @@ interface ExabgpUpdate {
   readonly withdraw?: Readonly<Record<string, Nlri>>;
 }
 
-export class ExabgpRouter implements Router {
+export class ExabgpRouter extends RouterDaemon implements Router {
   readonly name = 'ExaBGP';
-  readonly #settings: DaemonSettings;
-  readonly #processes: DaemonProcesses;
   #pipe: number | null = null;
 
-  constructor(settings: DaemonSettings) {
-    this.#settings = settings;
-    this.#processes = new DaemonProcesses(settings);
-  }
-
   async start(): Promise<void> {
-    const { space } = this.#processes;
+    const { space } = this.processes;
     const [helper, pipe, file] = ['helper', 'pipe', 'exabgp.conf'].map((one) =>
-      this.#processes.file(one),
+      this.processes.file(one),
     ) as [string, string, string];
     writeFileSync(helper, HELPER, { mode: 0o755 });
-    writeFileSync(this.#processes.file('lines'), '');
+    writeFileSync(this.processes.file('lines'), '');
     await space.exec('rm', '-f', pipe);
     await space.exec('mkfifo', pipe);
-    const run = `${helper} ${this.#processes.file('lines')} ${pipe}`;
-    writeFileSync(file, exabgpText(this.#settings, run));
-    const { peer } = this.#settings;
+    const run = `${helper} ${this.processes.file('lines')} ${pipe}`;
+    writeFileSync(file, exabgpText(this.settings, run));
+    const { peer } = this.settings;
     const env = [
       'exabgp.daemon.user=root',
       'exabgp.daemon.drop=false',
@@ -75,8 +68,8 @@ export class ExabgpRouter implements Router {
       `exabgp.tcp.bind=${peer.passive ? peer.local : ''}`,
       'exabgp.tcp.port=179',
     ];
-    this.#processes.spawn('env', ...env, 'exabgp', file);
-    await this.#processes.ready('ExaBGP', async () => {
+    this.processes.spawn('env', ...env, 'exabgp', file);
+    await this.processes.ready('ExaBGP', async () => {
       this.#pipe ??= openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK);
     });
   }
@@ -89,7 +82,7 @@ export class ExabgpRouter implements Router {
 
   /** All that it has told its helper. */
   events(): ExabgpEvent[] {
-    const whole = this.#processes.read('lines').split('\n').slice(0, -1);
+    const whole = this.processes.read('lines').split('\n').slice(0, -1);
     // The length before a shutdown communication stands in its text as it came.
     const clean = whole.map((line) => line.replace(/\p{Cc}/gu, ' '));
     return clean.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line));
@@ -124,7 +117,7 @@ export class ExabgpRouter implements Router {
 
   /** Its words are always its own, and it dials again. */
   async disable(): Promise<void> {
-    this.command(`neighbor ${this.#settings.peer.address} teardown 2`);
+    this.command(`neighbor ${this.settings.peer.address} teardown 2`);
   }
 
   async enable(): Promise<void> {}
@@ -134,15 +127,11 @@ export class ExabgpRouter implements Router {
   }
 
   log(): string {
-    return this.#processes.output() + this.#processes.read('lines');
+    return this.processes.output() + this.processes.read('lines');
   }
 
-  signal(name: NodeJS.Signals): void {
-    this.#processes.signal(name);
-  }
-
-  async kill(): Promise<void> {
-    await this.#processes.kill();
+  override async kill(): Promise<void> {
+    await this.processes.kill();
     if (this.#pipe !== null) closeSync(this.#pipe);
     this.#pipe = null;
   }

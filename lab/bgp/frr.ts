@@ -3,7 +3,7 @@
  * daemon breaks what follows it; sockets in our folder, so that other FRRs of the machine are not met.
  */
 import { writeFileSync } from 'node:fs';
-import { DaemonProcesses, type DaemonSettings, type Router, type SeenRoute } from './daemon.ts';
+import { type DaemonSettings, type Router, RouterDaemon, type SeenRoute } from './daemon.ts';
 
 /** For `neighbor … bfd profile fast`. */
 const BFD_PROFILE = `bfd
@@ -34,49 +34,46 @@ const NAMES: Readonly<Record<string, string>> = {
   blackhole: '65535:666',
 };
 
-export class FrrRouter implements Router {
+export class FrrRouter extends RouterDaemon implements Router {
   readonly name = 'FRR';
-  readonly #settings: DaemonSettings;
-  readonly #processes: DaemonProcesses;
   readonly #bfd: boolean;
 
   constructor(settings: DaemonSettings, { bfd = false } = {}) {
-    this.#settings = settings;
-    this.#processes = new DaemonProcesses(settings);
+    super(settings);
     this.#bfd = bfd;
   }
 
   async start(): Promise<void> {
-    writeFileSync(this.#file('bgpd.conf'), bgpdText(this.#settings));
+    writeFileSync(this.#file('bgpd.conf'), bgpdText(this.settings));
     writeFileSync(this.#file('zebra.conf'), '');
     writeFileSync(this.#file('bfdd.conf'), BFD_PROFILE);
     // It gives up root, and makes its sockets after that.
-    await this.#processes.space.exec('chown', '-R', 'frr:frr', this.#processes.dir);
+    await this.processes.space.exec('chown', '-R', 'frr:frr', this.processes.dir);
     for (const daemon of ['zebra', ...(this.#bfd ? ['bfdd'] : [])]) {
       this.#spawn(daemon, ...(daemon === 'bfdd' ? [`--bfdctl=${this.#file('bfdd.sock')}`] : []));
     }
-    await this.#processes.ready('zebra', () => this.#vtysh('zebra', 'show version'));
-    this.#spawn('bgpd', '-l', this.#settings.peer.local);
-    await this.#processes.ready('bgpd', () => this.#vtysh('bgpd', 'show bgp summary'));
+    await this.processes.ready('zebra', () => this.#vtysh('zebra', 'show version'));
+    this.#spawn('bgpd', '-l', this.settings.peer.local);
+    await this.processes.ready('bgpd', () => this.#vtysh('bgpd', 'show bgp summary'));
   }
 
   #spawn(daemon: string, ...more: string[]): void {
-    const sockets = ['--vty_socket', this.#processes.dir, '-z', this.#file('zserv')];
+    const sockets = ['--vty_socket', this.processes.dir, '-z', this.#file('zserv')];
     const files = ['-f', this.#file(`${daemon}.conf`), '-i', this.#file(`${daemon}.pid`)];
     const log = ['--log', `file:${this.#file('log')}`, '--log-level', 'debug'];
     const own = ['-P', '0'];
-    this.#processes.spawn(`${LIB}/${daemon}`, ...sockets, ...files, ...log, ...own, ...more);
+    this.processes.spawn(`${LIB}/${daemon}`, ...sockets, ...files, ...log, ...own, ...more);
   }
 
   #file(name: string): string {
-    return this.#processes.file(name);
+    return this.processes.file(name);
   }
 
   /** Commands one after the other; what they print. */
   #vtysh(daemon: string, ...commands: string[]): Promise<string> {
     const words = commands.flatMap((command) => ['-c', command]);
-    const where = ['--vty_socket', this.#processes.dir, '-d', daemon];
-    return this.#processes.space.exec('vtysh', ...where, ...words);
+    const where = ['--vty_socket', this.processes.dir, '-d', daemon];
+    return this.processes.space.exec('vtysh', ...where, ...words);
   }
 
   /** Where bgpd answers what vtysh asks. */
@@ -90,7 +87,7 @@ export class FrrRouter implements Router {
 
   /** Commands of "configure terminal" below "router bgp". */
   async configure(...lines: string[]): Promise<void> {
-    await this.ask('configure terminal', `router bgp ${this.#settings.as}`, ...lines);
+    await this.ask('configure terminal', `router bgp ${this.settings.as}`, ...lines);
   }
 
   async established(): Promise<boolean> {
@@ -99,7 +96,7 @@ export class FrrRouter implements Router {
 
   /** What FRR says of its neighbour, as it names it. */
   async neighbor(): Promise<Readonly<Record<string, unknown>>> {
-    const { address } = this.#settings.peer;
+    const { address } = this.settings.peer;
     return JSON.parse(await this.ask(`show bgp neighbors ${address} json`))[address] ?? {};
   }
 
@@ -122,16 +119,16 @@ export class FrrRouter implements Router {
   }
 
   async refresh(): Promise<void> {
-    const { address } = this.#settings.peer;
+    const { address } = this.settings.peer;
     await this.ask(...FAMILIES.map((one) => `clear bgp ${one} unicast ${address} soft in`));
   }
 
   async disable(text: string): Promise<void> {
-    await this.configure(`neighbor ${this.#settings.peer.address} shutdown message ${text}`);
+    await this.configure(`neighbor ${this.settings.peer.address} shutdown message ${text}`);
   }
 
   async enable(): Promise<void> {
-    await this.configure(`no neighbor ${this.#settings.peer.address} shutdown`);
+    await this.configure(`no neighbor ${this.settings.peer.address} shutdown`);
   }
 
   async originate(prefix: string): Promise<void> {
@@ -139,15 +136,7 @@ export class FrrRouter implements Router {
   }
 
   log(): string {
-    return this.#processes.read('log');
-  }
-
-  signal(name: NodeJS.Signals): void {
-    this.#processes.signal(name);
-  }
-
-  async kill(): Promise<void> {
-    await this.#processes.kill();
+    return this.processes.read('log');
   }
 }
 

@@ -1,6 +1,6 @@
 /** GoBGP as a router or as a speaker of its own; it leaves the kernel's table alone. */
 import { writeFileSync } from 'node:fs';
-import { DaemonProcesses, type DaemonSettings, type Router, type SeenRoute } from './daemon.ts';
+import { type DaemonSettings, type Router, RouterDaemon, type SeenRoute } from './daemon.ts';
 
 interface GobgpAttribute {
   readonly type: number;
@@ -23,33 +23,26 @@ type GobgpTable = Readonly<
 
 const PORT = 50_051;
 
-export class GobgpRouter implements Router {
+export class GobgpRouter extends RouterDaemon implements Router {
   readonly name = 'GoBGP';
-  readonly #settings: DaemonSettings;
-  readonly #processes: DaemonProcesses;
-
-  constructor(settings: DaemonSettings) {
-    this.#settings = settings;
-    this.#processes = new DaemonProcesses(settings);
-  }
 
   async start(): Promise<void> {
-    const file = this.#processes.file('gobgpd.toml');
-    writeFileSync(file, gobgpText(this.#settings));
-    this.#processes.spawn(
+    const file = this.processes.file('gobgpd.toml');
+    writeFileSync(file, gobgpText(this.settings));
+    this.processes.spawn(
       ...(['gobgpd', '-f', file, '-l', 'debug', '-p', '--pprof-disable'] as const),
       ...['--api-hosts', `127.0.0.1:${PORT}`],
     );
-    await this.#processes.ready('GoBGP', () => this.ask('global'));
+    await this.processes.ready('GoBGP', () => this.ask('global'));
   }
 
   /** `gobgp` with its arguments. */
   ask(...args: string[]): Promise<string> {
-    return this.#processes.space.exec('gobgp', '-p', `${PORT}`, ...args);
+    return this.processes.space.exec('gobgp', '-p', `${PORT}`, ...args);
   }
 
   async established(): Promise<boolean> {
-    const answer = await this.ask('-j', 'neighbor', this.#settings.peer.address);
+    const answer = await this.ask('-j', 'neighbor', this.settings.peer.address);
     // The generated JSON names its enumeration by number: 6 is Established.
     const { state } = JSON.parse(answer) as { state: { session_state: number | string } };
     return state.session_state === 6 || state.session_state === 'ESTABLISHED';
@@ -64,11 +57,11 @@ export class GobgpRouter implements Router {
   }
 
   async disable(text: string): Promise<void> {
-    await this.ask('neighbor', this.#settings.peer.address, 'disable', '--reason', text);
+    await this.ask('neighbor', this.settings.peer.address, 'disable', '--reason', text);
   }
 
   async enable(): Promise<void> {
-    await this.ask('neighbor', this.#settings.peer.address, 'enable');
+    await this.ask('neighbor', this.settings.peer.address, 'enable');
   }
 
   async originate(prefix: string): Promise<void> {
@@ -76,15 +69,7 @@ export class GobgpRouter implements Router {
   }
 
   log(): string {
-    return this.#processes.output();
-  }
-
-  signal(name: NodeJS.Signals): void {
-    this.#processes.signal(name);
-  }
-
-  async kill(): Promise<void> {
-    await this.#processes.kill();
+    return this.processes.output();
   }
 }
 

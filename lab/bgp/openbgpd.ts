@@ -1,6 +1,6 @@
 /** OpenBGPD as a router; its portable version does not touch the kernel's table on Linux. */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { DaemonProcesses, type DaemonSettings, type Router, type SeenRoute } from './daemon.ts';
+import { type DaemonSettings, type Router, RouterDaemon, type SeenRoute } from './daemon.ts';
 
 /** Its processes lock themselves up here; Debian's package leaves it to the service to make it. */
 const CHROOT = '/run/openbgpd';
@@ -21,35 +21,28 @@ interface OpenbgpdPath {
   readonly extended_communities?: readonly string[];
 }
 
-export class OpenbgpdRouter implements Router {
+export class OpenbgpdRouter extends RouterDaemon implements Router {
   readonly name = 'OpenBGPD';
-  readonly #settings: DaemonSettings;
-  readonly #processes: DaemonProcesses;
-
-  constructor(settings: DaemonSettings) {
-    this.#settings = settings;
-    this.#processes = new DaemonProcesses(settings);
-  }
 
   async start(): Promise<void> {
     mkdirSync(CHROOT, { recursive: true });
-    const file = this.#processes.file('bgpd.conf');
-    writeFileSync(file, openbgpdText(this.#settings, this.#control), { mode: 0o600 });
-    this.#processes.spawn('bgpd', '-d', '-v', '-f', file);
-    await this.#processes.ready('OpenBGPD', () => this.ask('show', 'summary'));
+    const file = this.processes.file('bgpd.conf');
+    writeFileSync(file, openbgpdText(this.settings, this.#control), { mode: 0o600 });
+    this.processes.spawn('bgpd', '-d', '-v', '-f', file);
+    await this.processes.ready('OpenBGPD', () => this.ask('show', 'summary'));
   }
 
   get #control(): string {
-    return this.#processes.file('socket');
+    return this.processes.file('socket');
   }
 
   /** `bgpctl` with its arguments. */
   ask(...args: string[]): Promise<string> {
-    return this.#processes.space.exec('bgpctl', '-s', this.#control, ...args);
+    return this.processes.space.exec('bgpctl', '-s', this.#control, ...args);
   }
 
   async established(): Promise<boolean> {
-    const answer = await this.ask('-j', 'show', 'neighbor', this.#settings.peer.address);
+    const answer = await this.ask('-j', 'show', 'neighbor', this.settings.peer.address);
     const { neighbors } = JSON.parse(answer) as { neighbors: { state: string }[] };
     return neighbors[0]?.state === 'Established';
   }
@@ -60,15 +53,15 @@ export class OpenbgpdRouter implements Router {
   }
 
   async refresh(): Promise<void> {
-    await this.ask('neighbor', this.#settings.peer.address, 'refresh');
+    await this.ask('neighbor', this.settings.peer.address, 'refresh');
   }
 
   async disable(text: string): Promise<void> {
-    await this.ask('neighbor', this.#settings.peer.address, 'down', text);
+    await this.ask('neighbor', this.settings.peer.address, 'down', text);
   }
 
   async enable(): Promise<void> {
-    await this.ask('neighbor', this.#settings.peer.address, 'up');
+    await this.ask('neighbor', this.settings.peer.address, 'up');
   }
 
   async originate(prefix: string): Promise<void> {
@@ -76,15 +69,7 @@ export class OpenbgpdRouter implements Router {
   }
 
   log(): string {
-    return this.#processes.output();
-  }
-
-  signal(name: NodeJS.Signals): void {
-    this.#processes.signal(name);
-  }
-
-  async kill(): Promise<void> {
-    await this.#processes.kill();
+    return this.processes.output();
   }
 }
 
