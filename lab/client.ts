@@ -1,6 +1,7 @@
 /**
  * Clients of the lab, in one process: every request opens a TCP connection of its own. Prints one
- * JSON line at its end; `steady` prints one each second too, and at the first answer of each site.
+ * JSON line at its end; `steady` prints one each second too, and at the first answer of each site,
+ * `long` one when all transfers are under way.
  *
  *     node client.js burst TARGET COUNT CONCURRENCY      COUNT short requests
  *     node client.js steady TARGET RATE_PER_S HOLD_MS    arrivals at RATE_PER_S until SIGTERM, each
@@ -8,10 +9,12 @@
  *     node client.js long TARGET COUNT MS                COUNT transfers of MS milliseconds each
  *     node client.js upload TARGET COUNT BYTES           COUNT uploads of BYTES each
  *
- * TARGET is ADDRESS:PORT.
+ * TARGET is ADDRESS:PORT. With --ports-from PORT every connection comes from a port of its own, counted
+ * up from PORT: the kernel's own choice comes back to a port that was in use seconds ago.
  */
 import { Agent, request as httpRequest } from 'node:http';
 import process from 'node:process';
+import { parseArgs } from 'node:util';
 
 /** A request without an answer for this long is lost. */
 const TIMEOUT_MS = 5_000;
@@ -33,9 +36,18 @@ class Tally implements ClientReport {
   lost = 0;
   mixed = 0;
   readonly errors: string[] = [];
+  #port: number | undefined;
 
-  /** A GET of `path`, or a POST when there is a body. */
-  request(target: string, path: string, body?: Buffer): Promise<void> {
+  /** @param port that the first connection comes from; of the kernel's choice if undefined */
+  constructor(port: number | undefined) {
+    this.#port = port;
+  }
+
+  /**
+   * A GET of `path`, or a POST when there is a body.
+   * @param begun called when the answer begins
+   */
+  request(target: string, path: string, body?: Buffer, begun = () => {}): Promise<void> {
     return new Promise((resolve) => {
       let settled = false;
       const fail = (error: Error): void => {
@@ -45,10 +57,12 @@ class Tally implements ClientReport {
         if (this.errors.length < 5) this.errors.push(error.message);
         resolve();
       };
-      const options = { agent: noKeepAlive, method: body ? 'POST' : 'GET' };
+      const localPort = this.#port === undefined ? undefined : this.#port++;
+      const options = { agent: noKeepAlive, method: body ? 'POST' : 'GET', localPort };
       const request = httpRequest(`http://${target}${path}`, options, (response) => {
         let answer = '';
         response.setEncoding('utf8');
+        response.once('data', begun);
         response.on('data', (chunk: string) => {
           answer += chunk;
         });
@@ -82,7 +96,12 @@ async function burst(tally: Tally, target: string, count: number, width: number)
 }
 
 async function long(tally: Tally, target: string, count: number, ms: number): Promise<void> {
-  await Promise.all(Array.from({ length: count }, () => tally.request(target, `/long?ms=${ms}`)));
+  let waiting = count;
+  const begun = (): void => {
+    if (--waiting === 0) print(tally);
+  };
+  const transfer = () => tally.request(target, `/long?ms=${ms}`, undefined, begun);
+  await Promise.all(Array.from({ length: count }, transfer));
 }
 
 async function upload(tally: Tally, target: string, count: number, bytes: number): Promise<void> {
@@ -123,8 +142,13 @@ function print(tally: Tally): void {
   process.stdout.write(`${JSON.stringify(tally)}\n`);
 }
 
-const [mode, target, first, second] = process.argv.slice(2);
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { 'ports-from': { type: 'string' } },
+});
+const [mode, target, first, second] = positionals;
+const portsFrom = values['ports-from'];
 const modes = { burst, steady, long, upload };
-const tally = new Tally();
+const tally = new Tally(portsFrom === undefined ? undefined : Number(portsFrom));
 await modes[mode as keyof typeof modes](tally, target!, Number(first), Number(second));
 print(tally);
