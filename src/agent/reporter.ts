@@ -7,15 +7,15 @@ import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { type DemandState, measureDemand } from '../decide/demand.ts';
 import { laterBy, resumed } from '../decide/route-phase.ts';
-import type { RouteDamping } from '../model/bgp.ts';
+import type { Damping } from '../model/bgp.ts';
 import type { SpillPolicy } from '../model/config.ts';
-import type { DecisionMemory, Plan } from '../model/plan.ts';
+import { type DecisionMemory, NO_MEMORY, type Plan } from '../model/plan.ts';
 import {
+  blankReport,
   type DrainSight,
   type EndpointSight,
   IDLE_STANCE,
   type LoadSight,
-  NOT_OVERLOADED,
   type Report,
   type RouteMemory,
   type RouteSight,
@@ -46,7 +46,7 @@ export class Reporter {
   #drain: Drain | null = null;
   #load: LoadSight | null = null;
   #demand: DemandState | null = null;
-  #memory: DecisionMemory = { routes: {}, overload: NOT_OVERLOADED };
+  #memory: DecisionMemory = NO_MEMORY;
   /** The VIPs whose routes a neighbour hears. */
   #heard: ReadonlySet<string> = new Set();
   #stance: SpillStance = IDLE_STANCE;
@@ -108,7 +108,7 @@ export class Reporter {
    */
   resume(
     { drain, routes, elapsed_ms }: LoadedState,
-    damping: RouteDamping | null,
+    damping: Damping | null,
     addressStands: boolean,
     now: number,
   ): void {
@@ -118,7 +118,7 @@ export class Reporter {
       const memory = laterBy(sight, sight.age_ms + elapsed_ms, damping);
       memories[vip] = resumed(memory, addressStands);
     }
-    this.#memory = { routes: memories, overload: NOT_OVERLOADED };
+    this.#memory = { ...NO_MEMORY, routes: memories };
     this.#heard = new Set();
     this.#decidedAt = now;
   }
@@ -171,14 +171,18 @@ export class Reporter {
   /** The report as it stands now, with the number of the last one that left. */
   report(endpoints: Readonly<Record<string, EndpointSight>>, now: number): Report {
     const age_ms = now - this.#decidedAt;
+    const { overload, rulings, evicted } = this.#memory;
     return {
-      site: this.#site,
+      ...blankReport(this.#site),
       ...this.#numbers,
       endpoints,
+      rulings,
+      ruled_ms: age_ms,
+      evicted,
       load: this.#load,
       drain: this.drainSight(now),
       routes: this.routeSights(now),
-      overload: { ...this.#memory.overload, age_ms },
+      overload: { ...overload, age_ms },
       spill: { ...this.#stance, for_ms: this.#stance.for_ms + age_ms },
     };
   }

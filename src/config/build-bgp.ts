@@ -3,13 +3,13 @@ import type {
   AnnouncePolicy,
   BfdSettings,
   BgpSite,
+  Damping,
   FitnessRule,
   MrtDump,
   Neighbor,
   NeighborRange,
   ReceivePolicy,
   RouteChanges,
-  RouteDamping,
   RoutePolicy,
   SessionSettings,
 } from '../model/bgp.ts';
@@ -201,7 +201,7 @@ export function buildRoutePolicy(policy: RoutePolicyFile): RoutePolicy {
   };
 }
 
-function buildDamping(damping: Exclude<RoutePolicyFile['damping'], 'none'>): RouteDamping {
+function buildDamping(damping: Exclude<RoutePolicyFile['damping'], 'none'>): Damping {
   const { half_life, suppress_max, ...thresholds } = damping;
   return { ...thresholds, half_life_ms: half_life, suppress_max_ms: suppress_max };
 }

@@ -1,12 +1,9 @@
 /** The Config value from files that have no problems: order fixed, defaults in, names resolved. */
 import type {
-  Check,
   Config,
   DnsListen,
-  Endpoint,
-  LoadMeterConfig,
+  HealthPolicy,
   PolicyConfig,
-  PoolMember,
   RateLimit,
   Region,
   Service,
@@ -16,10 +13,13 @@ import type {
   ZoneTransfer,
 } from '../model/config.ts';
 import { buildBgp, buildRoutePolicy } from './build-bgp.ts';
+import { EndpointTable } from './build-endpoints.ts';
+import { buildLoad } from './build-load.ts';
 import { resolvePath } from './files.ts';
 import { serviceName } from './names.ts';
 import type { DeploymentFile } from './schema-deployment.ts';
-import type { ServiceEntry, ServicesFile } from './schema-services.ts';
+import type { HealthEntry } from './schema-health.ts';
+import type { ServicesFile } from './schema-services.ts';
 import type { SiteFile } from './schema-site.ts';
 
 export interface GoodFiles {
@@ -33,17 +33,6 @@ export interface GoodFiles {
 
 function pathOrNull(dir: string, path: string | undefined): string | null {
   return path === undefined ? null : resolvePath(dir, path);
-}
-
-function buildLoad(load: SiteFile['load'], dir: string): LoadMeterConfig | null {
-  if (!load) return null;
-  const timing = { interval_ms: load.interval, smoothing_ms: load.smoothing };
-  if (load.kind === 'file') {
-    const { kind, path, stale } = load;
-    return { kind, path: resolvePath(dir, path), stale_ms: stale, ...timing };
-  }
-  const { kind, url, field, timeout } = load;
-  return { kind, url, field, timeout_ms: timeout, ...timing };
 }
 
 function buildDns(dns: SiteFile['dns'], dir: string): DnsListen {
@@ -73,6 +62,7 @@ function buildRateLimit(limit: NonNullable<SiteFile['dns']['rate_limit']>): Rate
 function buildSite(site: SiteFile, dir: string): Site {
   return {
     name: site.site,
+    agents: [site.site],
     dns: buildDns(site.dns, dir),
     api: { listen: site.api.listen, token_file: pathOrNull(dir, site.api.token_file) },
     bgp: buildBgp(site, dir),
@@ -80,6 +70,8 @@ function buildSite(site: SiteFile, dir: string): Site {
     capacity: site.capacity ?? 1,
     spill: site.spill ?? null,
     state_dir: pathOrNull(dir, site.state_dir),
+    uplink: null,
+    fence: false,
     announces: site.announce,
   };
 }
@@ -112,72 +104,6 @@ function buildGeo(deployment: DeploymentFile, dir: string): Config['geo'] {
   };
 }
 
-function buildCheck(name: string, check: DeploymentFile['checks'][string]): Check {
-  const { interval, timeout, rise, fall, jitter, port } = check;
-  const times = { interval_ms: interval, timeout_ms: timeout };
-  const timing = { name, ...times, rise, fall, jitter, port };
-  if (check.kind === 'tcp') return { ...timing, kind: 'tcp' };
-  const { kind, path, expect } = check;
-  const verify = check.kind === 'https' && check.verify;
-  return { ...timing, kind, path, host: check.host ?? null, expect, verify };
-}
-
-/** The endpoints in use, in order of site, load balancer and check, whatever the services' order. */
-class EndpointTable {
-  readonly all: readonly Endpoint[];
-  readonly #index = new Map<string, number>();
-  readonly #loadBalancers: readonly string[];
-  /** The pool `all` by check: the same for every service that has it, and possibly large. */
-  readonly #everything = new Map<string, readonly PoolMember[]>();
-
-  constructor(files: GoodFiles) {
-    this.#loadBalancers = files.sites.flatMap((s) => s.load_balancers.map(({ name }) => name));
-    const wanted = new Set<string>();
-    for (const service of files.services.flatMap(({ services }) => services)) {
-      for (const { id } of this.#members(service)) wanted.add(id);
-    }
-    const checks = Object.entries(files.deployment.checks).map(([name, c]) => buildCheck(name, c));
-    const all = files.sites.flatMap((site, siteIndex) =>
-      site.load_balancers.flatMap((each) =>
-        checks.map(
-          (check): Endpoint => ({
-            id: `${each.name}/${check.name}`,
-            load_balancer: each.name,
-            site: siteIndex,
-            address4: each.address ?? null,
-            address6: each.address6 ?? null,
-            check,
-          }),
-        ),
-      ),
-    );
-    this.all = all.filter(({ id }) => wanted.has(id));
-    for (const [index, { id }] of this.all.entries()) this.#index.set(id, index);
-  }
-
-  #members(service: ServiceEntry): { readonly id: string; readonly weight: number }[] {
-    const members =
-      service.pool === 'all'
-        ? this.#loadBalancers.map((load_balancer) => ({ load_balancer, weight: 1 }))
-        : service.pool;
-    return members.map(({ load_balancer, weight }) => ({
-      id: `${load_balancer}/${service.check}`,
-      weight,
-    }));
-  }
-
-  pool(service: ServiceEntry): readonly PoolMember[] {
-    const known = service.pool === 'all' ? this.#everything.get(service.check) : undefined;
-    if (known) return known;
-    const pool = this.#members(service).map(({ id, weight }) => ({
-      endpoint: this.#index.get(id)!,
-      weight,
-    }));
-    if (service.pool === 'all') this.#everything.set(service.check, pool);
-    return pool;
-  }
-}
-
 function buildServices(files: GoodFiles, endpoints: EndpointTable): Service[] {
   return files.services.flatMap(({ zone, services }) =>
     services.map(
@@ -194,12 +120,22 @@ function buildServices(files: GoodFiles, endpoints: EndpointTable): Service[] {
   );
 }
 
+function buildHealth({ hold_down }: HealthEntry): HealthPolicy {
+  return {
+    hold_down_ms: hold_down,
+    hold_down_max_ms: hold_down,
+    damping: null,
+    evict_max: 1,
+    sites_min: 0,
+  };
+}
+
 function buildPolicy({ policy }: DeploymentFile): PolicyConfig {
   const { tick, lease, onset, rise, fall, ...ratios } = policy.spill;
   return {
     report_interval_ms: policy.report_interval,
     report_stale_ms: policy.report_stale,
-    hold_down_ms: policy.hold_down,
+    health: buildHealth(policy.health),
     drain_ms: policy.drain,
     routes: buildRoutePolicy(policy.routes),
     spill: {
@@ -261,7 +197,8 @@ export function buildConfig(input: GoodFiles): Config {
     sites: files.sites.map((site) => buildSite(site, dir)),
     regions: buildRegions(deployment, files.sites),
     geo: buildGeo(deployment, dir),
-    endpoints: endpoints.all,
+    targets: endpoints.targets,
+    endpoints: endpoints.endpoints,
     services: buildServices(files, endpoints),
     vips: deployment.vips.map((vip) => ({ ...vip, med: vip.med ?? null })),
     zones: buildZones(files),

@@ -1,7 +1,7 @@
 /** What a deployment may hold at most. Beyond these a file is a mistake, or an attack on a loader. */
 import { SITE_ROUTES_MAX } from '../share/report-schema.ts';
 
-export { SITE_ENDPOINTS_MAX } from '../share/report-schema.ts';
+export { ENDPOINTS_MAX, SITE_ENDPOINTS_MAX } from '../share/report-schema.ts';
 
 export const YAML_BYTES_MAX = 4 * 1024 * 1024;
 /** A zone's file, and all of them where it includes others. */
@@ -38,5 +38,3 @@ export const TSIG_KEYS_MAX = 256;
 export const SECONDARIES_MAX = 64;
 export const SERVICES_PER_ZONE_MAX = 20_000;
 export const POOL_MEMBERS_MAX = 1024;
-/** Slots of the health table: pairs of load balancer and check. */
-export const ENDPOINTS_MAX = 65_536;

@@ -12,7 +12,10 @@ import {
   TSIG_KEYS_MAX,
   VIPS_MAX,
 } from './limits.ts';
+import { check } from './schema-check.ts';
+import { healthPolicy } from './schema-health.ts';
 import { routePolicy } from './schema-routes.ts';
+import { store } from './schema-store.ts';
 import {
   clientPrefix,
   community,
@@ -20,16 +23,11 @@ import {
   domainName,
   duration,
   filePath,
-  httpHost,
-  httpPath,
   integer,
   keyName,
   label,
-  port,
   prefix,
-  redisUrl,
   spillPort,
-  userName,
 } from './values.ts';
 
 const CONTINENTS = ['AF', 'AN', 'AS', 'EU', 'NA', 'OC', 'SA'] as const;
@@ -54,58 +52,6 @@ const region = z.strictObject({
     .default([])
     .describe('Client prefixes of the region; the longest match wins, and wins over the mmdb.'),
 });
-
-const timing = {
-  port: port().describe('Port that is probed on every load balancer.'),
-  interval: duration(50, 3_600_000)
-    .prefault('5s')
-    .describe('Time from the start of one probe to the start of the next.'),
-  timeout: duration(10, 600_000)
-    .prefault('2s')
-    .describe('A probe without a result after this has failed; not above `interval`.'),
-  rise: integer(1, 100).default(2).describe('Successes in a row that bring an endpoint up.'),
-  fall: integer(1, 100).default(3).describe('Failures in a row that bring an endpoint down.'),
-  jitter: z
-    .number()
-    .min(0)
-    .max(0.5)
-    .default(0.1)
-    .describe('Part of the interval by which each probe is moved at random.'),
-};
-
-const request = {
-  path: httpPath().prefault('/').describe('Target of the GET request.'),
-  host: httpHost()
-    .optional()
-    .describe('Host header, and the TLS server name; without it, the address of the endpoint.'),
-  expect: z
-    .array(integer(100, 599))
-    .min(1)
-    .max(500)
-    .default([200])
-    .describe('Status codes that count as healthy.'),
-};
-
-const check = z.discriminatedUnion('kind', [
-  z.strictObject({
-    kind: z.literal('http').describe('A GET request answered with an expected status.'),
-    ...timing,
-    ...request,
-  }),
-  z.strictObject({
-    kind: z.literal('https').describe('The same over TLS.'),
-    ...timing,
-    ...request,
-    verify: z
-      .boolean()
-      .default(true)
-      .describe('Whether a certificate that does not verify fails the probe.'),
-  }),
-  z.strictObject({
-    kind: z.literal('tcp').describe('A TCP connection that is accepted.'),
-    ...timing,
-  }),
-]);
 
 const tsigKey = z.strictObject({
   algorithm: z
@@ -179,38 +125,13 @@ const policy = z.strictObject({
   report_stale: duration(100, 600_000)
     .prefault('5s')
     .describe('A site unheard of for this long counts as lost; at least two report intervals.'),
-  hold_down: duration(0, 3_600_000)
-    .prefault('10s')
-    .describe('How long an endpoint that was down must stay up before it is used again.'),
+  health: healthPolicy.prefault({}).describe('How endpoints fall, and how they return.'),
   drain: duration(0, 3_600_000)
     .prefault('30s')
     .describe('Time from the start of a drain to the withdrawal of the routes of the site.'),
   routes: routePolicy.prefault({}).describe('How routes follow the fitness of their site.'),
   spill: spillPolicy.prefault({}).describe('When load moves between sites, and how fast.'),
 });
-
-const store = z
-  .union(
-    [
-      z.literal('memory'),
-      z.strictObject({
-        redis: z
-          .array(redisUrl())
-          .min(1)
-          .max(16)
-          .describe('Redis servers; each is written to and read from, any one is enough.'),
-        username: userName()
-          .optional()
-          .describe('User at the Redis servers (ACL); without it, the default user.'),
-        password_file: filePath()
-          .optional()
-          .describe('File with the password for the Redis servers; without it, none is sent.'),
-      }),
-    ],
-    { error: 'not a store: write memory, or a mapping with the key redis and a list of URLs' },
-  )
-  .prefault('memory')
-  .describe('Where sites share reports: `memory` (all sites in one process) or `redis`.');
 
 export const deploymentSchema = z.strictObject({
   deployment: label().describe('Name of the deployment; keeps several apart in one store.'),

@@ -5,14 +5,13 @@
 import { z } from 'zod';
 import { LISTENS_MAX, LOAD_BALANCERS_PER_SITE_MAX, VIPS_MAX } from './limits.ts';
 import { bgpSchema } from './schema-bgp.ts';
+import { load } from './schema-load.ts';
 import {
   address,
   address4,
   address6,
   duration,
-  fieldPath,
   filePath,
-  httpUrl,
   integer,
   label,
   listenAddress,
@@ -104,33 +103,6 @@ const loadBalancer = z.strictObject({
   address: address4().optional().describe('Its IPv4 address, answered in A records.'),
   address6: address6().optional().describe('Its IPv6 address, answered in AAAA records.'),
 });
-
-const reading = {
-  interval: duration(50, 600_000).prefault('1s').describe('Time between two readings.'),
-  smoothing: duration(0, 600_000)
-    .prefault('5s')
-    .describe('Time constant of the average over the readings; 0s: none.'),
-};
-
-const load = z.discriminatedUnion('kind', [
-  z.strictObject({
-    kind: z.literal('json').describe('A number in a JSON document, fetched by HTTP.'),
-    url: httpUrl().describe('Address of the document.'),
-    field: fieldPath().describe('Where the number is: keys joined by dots.'),
-    ...reading,
-    timeout: duration(10, 600_000)
-      .prefault('500ms')
-      .describe('A reading without a result after this is unknown; not above `interval`.'),
-  }),
-  z.strictObject({
-    kind: z.literal('file').describe('A number in a file that something else writes.'),
-    path: filePath().describe('The file. It must hold one decimal number.'),
-    ...reading,
-    stale: duration(100, 3_600_000)
-      .prefault('10s')
-      .describe('A file unchanged for longer counts as unknown.'),
-  }),
-]);
 
 const spill = z.strictObject({
   address: address().describe('Tunnel end of this site, reachable from the other sites.'),

@@ -5,7 +5,7 @@
  *
  * Must hold: nobody is held back longer than `suppress_max_ms`; deciding more often changes nothing.
  */
-import type { RouteDamping, RoutePolicy } from '../model/bgp.ts';
+import type { Damping, RoutePolicy } from '../model/bgp.ts';
 
 export interface Penalty {
   readonly penalty: number;
@@ -15,7 +15,7 @@ export interface Penalty {
 const NONE: Penalty = { penalty: 0, suppressed: false };
 
 /** `before` as it is `ms` later. */
-export function decayed(damping: RouteDamping | null, before: Penalty, ms: number): Penalty {
+export function decayed(damping: Damping | null, before: Penalty, ms: number): Penalty {
   if (damping === null || before.penalty === 0) return NONE;
   const penalty = before.penalty * 2 ** (-ms / damping.half_life_ms);
   // RFC 2439 §4.8.3: what is well below the threshold is forgotten.
@@ -29,25 +29,25 @@ export function penaltyMax({
   reuse,
   half_life_ms,
   suppress_max_ms,
-}: Pick<RouteDamping, 'reuse' | 'half_life_ms' | 'suppress_max_ms'>): number {
+}: Pick<Damping, 'reuse' | 'half_life_ms' | 'suppress_max_ms'>): number {
   return reuse * 2 ** (suppress_max_ms / half_life_ms);
 }
 
 /** One more withdrawal. */
-export function penalized(damping: RouteDamping | null, before: Penalty): Penalty {
+export function penalized(damping: Damping | null, before: Penalty): Penalty {
   if (damping === null) return NONE;
   const penalty = Math.min(before.penalty + damping.penalty, penaltyMax(damping));
   return { penalty, suppressed: before.suppressed || penalty > damping.suppress };
 }
 
 /** How long a suppressed route stays so, in milliseconds; 0 if it is not suppressed. */
-export function suppressedFor_ms(damping: RouteDamping | null, now: Penalty): number {
+export function suppressedFor_ms(damping: Damping | null, now: Penalty): number {
   if (damping === null || !now.suppressed) return 0;
   return Math.max(0, damping.half_life_ms * Math.log2(now.penalty / damping.reuse));
 }
 
 /** With the site's own times, which keep sites from returning together; null: no damping. */
-export function dampingOf({ damping }: RoutePolicy, site: string): RouteDamping | null {
+export function dampingOf({ damping }: RoutePolicy, site: string): Damping | null {
   if (damping === null) return null;
   const factor = siteFactor(site);
   const { half_life_ms, suppress_max_ms } = damping;

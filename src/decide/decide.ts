@@ -22,5 +22,13 @@ export function decide(config: Config, world: World, now: number): Plan {
   const sites = judgeSites(view, hearings, endpoints);
   const { routes, memory } = planRoutes(view, hearings, endpoints, sites);
   const spill = planSpill(view, sites);
-  return { site: world.self, sites, endpoints, routes, spill, memory, wake_ms: view.wake.in_ms };
+  return {
+    site: world.self,
+    sites,
+    endpoints,
+    routes,
+    spill,
+    memory: { ...memory, rulings: {}, evicted: [] },
+    wake_ms: view.wake.in_ms,
+  };
 }

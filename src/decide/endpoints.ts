@@ -9,14 +9,14 @@ import type { Endpoint } from '../model/config.ts';
 import type { EndpointVerdict, Reason } from '../model/plan.ts';
 import type { EndpointSight } from '../model/report.ts';
 import type { Hearing, View } from './view.ts';
-import { seconds } from './view.ts';
+import { drainOf, seconds } from './view.ts';
 
 /** Verdicts parallel to Config.endpoints; `hearings` is parallel to Config.sites. */
 export function judgeEndpoints(view: View, hearings: readonly Hearing[]): EndpointVerdict[] {
   return view.config.endpoints.map((endpoint) => {
     const reason = judge(view, endpoint, hearings[endpoint.site]!);
     const eligible = reason.code === 'healthy' || reason.code === 'on-its-own';
-    return { id: endpoint.id, eligible, reason };
+    return { id: endpoint.id, eligible, reason, fault: null, for_ms: null, next_ms: null };
   });
 }
 
@@ -42,7 +42,7 @@ function judge(view: View, endpoint: Endpoint, hearing: Hearing): Reason {
   // Health comes before the drain, so that 'draining' tells "would serve, if it were asked to".
   const ill = illness(view, sight, sight.for_ms + hearing.age_ms);
   if (ill !== null) return ill;
-  const { drain } = hearing.report;
+  const drain = drainOf(hearing);
   if (drain !== null) {
     return { code: 'draining', text: `${home} is drained by ${drain.by}: ${drain.reason}` };
   }
@@ -58,7 +58,7 @@ function illness(view: View, sight: EndpointSight, for_ms: number): Reason | nul
     return { code: 'probe-failed', text: `down for ${seconds(for_ms)}: ${sight.detail}` };
   }
   // The first rise after a start is no return: only what has fallen must prove that it stays up.
-  const left_ms = sight.downs > 0 ? view.config.policy.hold_down_ms - for_ms : 0;
+  const left_ms = sight.downs > 0 ? view.config.policy.health.hold_down_ms - for_ms : 0;
   if (left_ms <= 0) return null;
   view.wake.after(left_ms);
   return { code: 'hold-down', text: `up again; used in ${seconds(left_ms)} if it stays so` };

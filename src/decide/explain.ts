@@ -7,13 +7,7 @@
  */
 import type { Config, Service } from '../model/config.ts';
 import type { Plan, RoutePlan } from '../model/plan.ts';
-import {
-  IDLE_STANCE,
-  NOT_OVERLOADED,
-  type Report,
-  ROUTE_OFF,
-  type RouteSight,
-} from '../model/report.ts';
+import { blankReport, type Report, ROUTE_OFF, type RouteSight } from '../model/report.ts';
 import type { Sighting, World } from '../model/world.ts';
 import { steer, steeringReason } from './steering.ts';
 import { percent } from './view.ts';
@@ -113,17 +107,11 @@ export function healthyWorld(config: Config, self: string, now: number): World {
     const own = config.endpoints.filter((endpoint) => endpoint.site === index);
     const sight = { up: true, for_ms: 0, downs: 0, detail: 'assumed healthy' };
     const report: Report = {
-      site: site.name,
-      incarnation: 0,
-      sequence: 0,
+      ...blankReport(site.name, site.agents[0]),
       endpoints: Object.fromEntries(own.map(({ id }) => [id, sight])),
-      load: null,
-      drain: null,
       routes: Object.fromEntries(site.announces.map((vip) => [vip, STANDING])),
-      overload: NOT_OVERLOADED,
-      spill: IDLE_STANCE,
     };
     return [site.name, { report, received_at: now, cut_ms: 0 }];
   });
-  return { self, sightings: new Map(sightings), connected: true, cut_at: null };
+  return { self, sightings: new Map(sightings), overrides: [], connected: true, cut_at: null };
 }

@@ -5,7 +5,7 @@
  * Must hold: what a site is follows from its report alone, by the verdicts that DNS and spill use, so
  * that every site that has the same reports ranks all of them equally.
  */
-import type { RouteDamping } from '../model/bgp.ts';
+import type { Damping } from '../model/bgp.ts';
 import type { Site, Vip } from '../model/config.ts';
 import type { EndpointVerdict, Fitness, SiteVerdict } from '../model/plan.ts';
 import { type Report, ROUTE_OFF, type RouteMemory } from '../model/report.ts';
@@ -61,7 +61,7 @@ export class Ground {
   readonly #overloads: readonly Overload[];
   /** How much longer each site waits than configured, and damping with its times. */
   readonly #factors: readonly number[];
-  readonly #dampings: readonly (RouteDamping | null)[];
+  readonly #dampings: readonly (Damping | null)[];
   /** Service name → sums parallel to Config.sites. */
   readonly #services = new Map<string, ServiceSums[]>();
   /** Parallel to Config.sites, by fitness; the same for all VIPs. */
@@ -130,7 +130,7 @@ export class Ground {
   }
 
   /** With the site's own times. */
-  dampingOf(index: number): RouteDamping | null {
+  dampingOf(index: number): Damping | null {
     return this.#dampings[index]!;
   }
 

@@ -6,7 +6,7 @@
  * after; a step at the same instant again changes nothing. Who takes the address off waits by itself,
  * since a VIP may leave the configuration; `going` only remembers for as long that it still stands.
  */
-import type { RouteDamping } from '../model/bgp.ts';
+import type { Damping } from '../model/bgp.ts';
 import type { Fitness } from '../model/plan.ts';
 import type { RouteMemory, RoutePhase } from '../model/report.ts';
 import { decayed, penalized } from './damping.ts';
@@ -25,11 +25,7 @@ export interface Wish {
  * `memory` as it is `ms` later, and nothing else that is in it. Field by field: with a thousand VIPs
  * at each of several sites, spreads took half the time of a decision.
  */
-export function laterBy(
-  memory: RouteMemory,
-  ms: number,
-  damping: RouteDamping | null,
-): RouteMemory {
+export function laterBy(memory: RouteMemory, ms: number, damping: Damping | null): RouteMemory {
   const { penalty, suppressed } = decayed(damping, memory, ms);
   return {
     phase: memory.phase,
@@ -58,7 +54,7 @@ export function stepRoute(
   memory: RouteMemory,
   wish: Wish,
   settle_ms: number,
-  damping: RouteDamping | null,
+  damping: Damping | null,
 ): RouteMemory {
   const phase = nextPhase(memory, wish.fitness !== null, settle_ms);
   const stands = phase === 'on' || phase === 'coming';

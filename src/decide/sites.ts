@@ -8,7 +8,7 @@ import type { Site } from '../model/config.ts';
 import type { EndpointVerdict, SiteVerdict } from '../model/plan.ts';
 import { serves } from './endpoints.ts';
 import type { Hearing, View } from './view.ts';
-import { seconds } from './view.ts';
+import { drainOf, seconds } from './view.ts';
 
 /** Verdicts parallel to Config.sites. */
 export function judgeSites(
@@ -52,7 +52,7 @@ function judge(site: Site, hearing: Hearing, own: readonly EndpointVerdict[]): J
     const text = `silent for ${seconds(hearing.age_ms)}`;
     return { state: 'lost', reason: { code: 'site-lost', text } };
   }
-  const { drain } = hearing.report;
+  const drain = drainOf(hearing);
   if (drain !== null) {
     const since = seconds(drain.for_ms + hearing.age_ms);
     const text = `drained by ${drain.by} for ${since}: ${drain.reason}`;

@@ -5,7 +5,7 @@
  * Must hold: durations in a report grow with the reader's own clock; nothing here reads a clock.
  */
 import type { Config, Site } from '../model/config.ts';
-import type { Report } from '../model/report.ts';
+import type { DrainSight, Report } from '../model/report.ts';
 import type { World } from '../model/world.ts';
 
 export interface View {
@@ -54,6 +54,11 @@ export function hear(view: View, site: Site): Hearing {
   view.wake.after(left_ms);
   // It was made before a cut that is over: the site may have changed all its mind meanwhile.
   return { state: cut_ms > 0 ? 'kept' : 'heard', report, age_ms };
+}
+
+/** The drain that the site is in; null: none. */
+export function drainOf(hearing: Hearing): DrainSight | null {
+  return hearing.state === 'unheard' ? null : hearing.report.drain;
 }
 
 /** "0.4 s", "12 s": a duration for a sentence. */

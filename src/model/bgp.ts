@@ -193,21 +193,21 @@ export interface RoutePolicy {
    * quarter longer, as the site's name has it, so that sites do not return all at once.
    */
   readonly hold_down_ms: number;
-  readonly damping: RouteDamping | null;
+  readonly damping: Damping | null;
 }
 
 /**
  * Penalties for VIPs that come and go, as RFC 2439 has them for routes. Both times are up to a quarter
  * longer, as the site's name has it.
  */
-export interface RouteDamping {
-  /** Added at each withdrawal for a failure. */
+export interface Damping {
+  /** Added at each withdrawal of a route for a failure, or each fall of an endpoint. */
   readonly penalty: number;
-  /** A penalty above holds the route back … */
+  /** A penalty above holds it back … */
   readonly suppress: number;
   /** … until it has decayed to this. */
   readonly reuse: number;
   readonly half_life_ms: number;
-  /** Longest that a route is held back, however often it has flapped. */
+  /** Longest that it is held back, however often it has flapped. */
   readonly suppress_max_ms: number;
 }

@@ -4,7 +4,9 @@
  * are canonical text, names are lower-case and without a trailing dot unless said otherwise.
  */
 import type { HostPort } from '../net/ip.ts';
-import type { BgpSite, RoutePolicy } from './bgp.ts';
+import type { BgpSite, Damping, RoutePolicy } from './bgp.ts';
+import type { HealthExpression, ProbeTarget } from './check.ts';
+import type { LoadMeterConfig } from './load.ts';
 import type { ZoneImage } from './zone.ts';
 
 export interface Config {
@@ -15,6 +17,8 @@ export interface Config {
   /** Region classes; a region's index is its class number in the geo map. Never empty. */
   readonly regions: readonly Region[];
   readonly geo: GeoConfig;
+  /** What is probed for the endpoints and for the uplinks of sites. */
+  readonly targets: readonly ProbeTarget[];
   /** Every (load balancer, check) pair in use; its index is its slot in the health table. */
   readonly endpoints: readonly Endpoint[];
   readonly services: readonly Service[];
@@ -25,9 +29,11 @@ export interface Config {
   readonly policy: PolicyConfig;
 }
 
-/** One data centre, run by one agent. */
+/** One data centre, run by one agent, or by several that do the same beside each other. */
 export interface Site {
   readonly name: string;
+  /** At least one; the only one usually has the name of its site. */
+  readonly agents: readonly string[];
   readonly dns: DnsListen;
   readonly api: ApiListen;
   readonly bgp: BgpSite | null;
@@ -40,6 +46,10 @@ export interface Site {
    * is remembered of its routes; null: nothing outlives it.
    */
   readonly state_dir: string | null;
+  /** What shows that the site reaches the world outside; null: nothing is known of that. */
+  readonly uplink: HealthExpression | null;
+  /** Withdraw all routes while neither the uplink nor any other site can be seen. */
+  readonly fence: boolean;
   /** Names of the VIPs that this site announces. */
   readonly announces: readonly string[];
 }
@@ -107,30 +117,6 @@ export interface ApiListen {
   readonly token_file: string | null;
 }
 
-/** How the site's load is read. The value is in the same unit as the site's `capacity`. */
-export type LoadMeterConfig = LoadMeterTiming & LoadSource;
-
-export interface LoadMeterTiming {
-  readonly interval_ms: number;
-  /** Time constant of the average over the readings; 0: each reading counts as it is. */
-  readonly smoothing_ms: number;
-}
-
-export type LoadSource =
-  | {
-      readonly kind: 'json';
-      readonly url: string;
-      /** Dotted path of the number inside the document, e.g. "load.requests". */
-      readonly field: string;
-      readonly timeout_ms: number;
-    }
-  | {
-      /** A file that holds one number; older than `stale_ms` counts as unknown. */
-      readonly kind: 'file';
-      readonly path: string;
-      readonly stale_ms: number;
-    };
-
 export interface SpillSite {
   /** Address of this site's tunnel end, reachable from the other sites. */
   readonly address: string;
@@ -159,42 +145,36 @@ export interface GeoConfig {
   readonly prefixes: readonly { readonly prefix: string; readonly region: number }[];
 }
 
-/** A load balancer as seen by one check; shared by all services that use both. */
+/**
+ * A load balancer as seen by one check, or by several that are put together; shared by all services
+ * that use both.
+ */
 export interface Endpoint {
-  /** "LOADBALANCER/CHECK", unique. */
+  /** "LOADBALANCER/CHECK", and "/ipv4" or "/ipv6" where each address counts for itself; unique. */
   readonly id: string;
   readonly load_balancer: string;
   /** Index into Config.sites: the endpoint's home. */
   readonly site: number;
   readonly address4: string | null;
   readonly address6: string | null;
-  readonly check: Check;
+  /** "key=value" of the load balancer and of its site. */
+  readonly labels: readonly string[];
+  readonly health: HealthExpression;
+  readonly vantage: Vantage;
 }
 
-export interface CheckTiming {
-  readonly name: string;
-  readonly interval_ms: number;
-  readonly timeout_ms: number;
-  /** Successes in a row that bring an endpoint up, at least 1. */
-  readonly rise: number;
-  /** Failures in a row that bring it down, at least 1. */
-  readonly fall: number;
-  /** Part of the interval by which each probe is moved at random, 0–0.5. */
-  readonly jitter: number;
-  readonly port: number;
+/** Who looks at an endpoint besides its home, and what their words count. */
+export interface Vantage {
+  /** So many other sites probe it, too. */
+  readonly observers: number;
+  readonly rule: VerdictRule;
 }
 
-export type Check =
-  | (CheckTiming & { readonly kind: 'tcp' })
-  | (CheckTiming & {
-      readonly kind: 'http' | 'https';
-      readonly path: string;
-      readonly host: string | null;
-      /** Status codes that count as healthy. */
-      readonly expect: readonly number[];
-      /** https only: verify the certificate. */
-      readonly verify: boolean;
-    });
+/**
+ * Up by: `home` the home's word alone; `majority` more than half of those who say something, the
+ * home's word where they are equal; `any` one of them; `all` each of them.
+ */
+export type VerdictRule = 'home' | 'majority' | 'any' | 'all';
 
 /** A health-aware name. */
 export interface Service {
@@ -284,12 +264,27 @@ export interface PolicyConfig {
   /** A site whose newest report is older counts as lost, while others can still be heard. */
   readonly report_stale_ms: number;
   readonly report_interval_ms: number;
-  /** An endpoint that was down must stay up this long before it is used again. */
-  readonly hold_down_ms: number;
+  readonly health: HealthPolicy;
   /** From the start of a drain to the withdrawal of the site's routes. */
   readonly drain_ms: number;
   readonly routes: RoutePolicy;
   readonly spill: SpillPolicy;
+}
+
+/** How an endpoint returns, and how much health may take away. */
+export interface HealthPolicy {
+  /** An endpoint that was down must stay up this long before it is used again … */
+  readonly hold_down_ms: number;
+  /** … and longer, up to this, the more often it has fallen. */
+  readonly hold_down_max_ms: number;
+  /** Null: only the hold-down. Penalties are added when an endpoint goes down. */
+  readonly damping: Damping | null;
+  /**
+   * Of a service's capacity no more than this part (0–1) is taken out of use for health, nor the last
+   * `sites_min` sites, unless most of those who look at an endpoint agree that it is down.
+   */
+  readonly evict_max: number;
+  readonly sites_min: number;
 }
 
 /** Loads are ratios to capacity. See DESIGN of the spill loop in docs/architecture.md. */

@@ -2,7 +2,13 @@
  * What one site's agent is to do, with the reason of each part. `decide` makes it; dns, bgp and
  * spill carry it out by changing only what differs. Plain JSON.
  */
-import type { OverloadSight, RouteMemory, SpillStance } from './report.ts';
+import {
+  type EndpointRuling,
+  NOT_OVERLOADED,
+  type OverloadSight,
+  type RouteMemory,
+  type SpillStance,
+} from './report.ts';
 
 export interface Plan {
   readonly site: string;
@@ -26,7 +32,18 @@ export interface DecisionMemory {
   /** By VIP name; one for each of `Plan.routes`. An address is wanted while it is `coming` or `on`. */
   readonly routes: Readonly<Record<string, RouteMemory>>;
   readonly overload: OverloadSight;
+  /** Of this site's own endpoints, by id. */
+  readonly rulings: Readonly<Record<string, EndpointRuling>>;
+  /** `Report.evicted` */
+  readonly evicted: readonly string[];
 }
+
+export const NO_MEMORY: DecisionMemory = {
+  routes: {},
+  overload: NOT_OVERLOADED,
+  rulings: {},
+  evicted: [],
+};
 
 /** Why something is as it is: a code for machines and a sentence for people. */
 export interface Reason {
@@ -37,6 +54,11 @@ export interface Reason {
 export type ReasonCode =
   | 'healthy'
   | 'probe-failed'
+  | 'vote-failed'
+  | 'forced-up'
+  | 'forced-down'
+  | 'eviction-guard'
+  | 'fenced'
   | 'not-probed-yet'
   | 'hold-down'
   | 'draining'
@@ -77,6 +99,33 @@ export interface EndpointVerdict {
   /** True if DNS may answer with it. */
   readonly eligible: boolean;
   readonly reason: Reason;
+  /** Whose fault it is that not all is well; null: nobody's, or nobody can tell. */
+  readonly fault: Fault | null;
+  /** How long it has been so, in milliseconds; null: not known. */
+  readonly for_ms: number | null;
+  /** When it may next change by time alone, in milliseconds; null: only news can change it. */
+  readonly next_ms: number | null;
+}
+
+/**
+ * `endpoint`: those who look at it agree that it is down; `path`: it works, and some cannot reach it;
+ * `observer`: one who looks at it cannot be believed, or is silent.
+ */
+export type Fault = 'endpoint' | 'path' | 'observer';
+
+/** What one site says of an endpoint; `decide/votes.ts` makes them, for the verdict and for people. */
+export interface Vote {
+  readonly site: string;
+  readonly role: 'home' | 'observer';
+  /** Null: it has nothing to say. */
+  readonly up: boolean | null;
+  /** False: it is not counted, and `text` says why. */
+  readonly counts: boolean;
+  /** Since the site was heard, in milliseconds; null: it never was. */
+  readonly age_ms: number | null;
+  /** How long it has said so, in milliseconds; null with nothing to say. */
+  readonly for_ms: number | null;
+  readonly text: string;
 }
 
 export interface RoutePlan {

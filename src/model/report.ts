@@ -7,12 +7,29 @@ import type { Fitness } from './plan.ts';
 
 export interface Report {
   readonly site: string;
-  /** Grows with every start of the site's agent. */
+  /** Name of the agent of the site that made it; the register is this agent's alone. */
+  readonly agent: string;
+  /** Grows with every start of the agent. */
   readonly incarnation: number;
   /** Grows with every report of one incarnation. */
   readonly sequence: number;
   /** Endpoint id → what the home site's probes say. An endpoint not listed is unknown. */
   readonly endpoints: Readonly<Record<string, EndpointSight>>;
+  /** Endpoint id → the home's joined verdict, which the other sites follow while it can be heard. */
+  readonly rulings: Readonly<Record<string, EndpointRuling>>;
+  /** Milliseconds since the rulings were made; their numbers are as of then. */
+  readonly ruled_ms: number;
+  /** Endpoints of other sites that this site probes, too: id → what its probes say. */
+  readonly observed: Readonly<Record<string, ObservedSight>>;
+  /** Why this site does not trust its own eyes, in words; then it says nothing of others. */
+  readonly suspect: string | null;
+  /** Whether the site's uplink can be seen to work; null: not known, or not configured. */
+  readonly uplink: boolean | null;
+  /**
+   * Ids of endpoints of all sites that this site has taken out of use for their health; memory of the
+   * guard, so that what stayed in use only by the guard goes on to do so.
+   */
+  readonly evicted: readonly string[];
   /** Null: the meter is silent or there is none. Unknown is never read as zero. */
   readonly load: LoadSight | null;
   /** Set while an operator drains this site. */
@@ -30,6 +47,27 @@ export interface EndpointSight {
   /** How often it has gone down since the agent began to probe it. */
   readonly downs: number;
   /** The last probe's outcome, in words. */
+  readonly detail: string;
+}
+
+/** The home's memory of one of its endpoints. */
+export interface EndpointRuling {
+  /** What the votes say, before hold-down and guards. */
+  readonly up: boolean;
+  /** Milliseconds since `up` last changed. */
+  readonly for_ms: number;
+  /** How often `up` went from true to false. */
+  readonly downs: number;
+  /** Of damping. */
+  readonly penalty: number;
+  readonly suppressed: boolean;
+}
+
+/** What an observer says of an endpoint whose home is elsewhere. */
+export interface ObservedSight {
+  readonly up: boolean;
+  /** Milliseconds since `up` last changed (or since the first verdict). */
+  readonly for_ms: number;
   readonly detail: string;
 }
 
@@ -76,7 +114,7 @@ export interface RouteMemory {
   readonly fit_for_ms: number | null;
   /** True once the waiting of a drain is over; it stays so until the drain ends. */
   readonly drained: boolean;
-  /** Of damping, in the unit of `RouteDamping`. */
+  /** Of damping, in the unit of `Damping`. */
   readonly penalty: number;
   /** True from a penalty above `suppress` until it has decayed to `reuse`. */
   readonly suppressed: boolean;
@@ -149,6 +187,33 @@ export const IDLE_STANCE: SpillStance = {
   shares: {},
   aims: {},
 };
+
+/** A report with nothing in it. */
+export function blankReport(site: string, agent: string = site): Report {
+  return {
+    site,
+    agent,
+    incarnation: 0,
+    sequence: 0,
+    endpoints: {},
+    rulings: {},
+    ruled_ms: 0,
+    observed: {},
+    suspect: null,
+    uplink: null,
+    evicted: [],
+    load: null,
+    drain: null,
+    routes: {},
+    overload: NOT_OVERLOADED,
+    spill: IDLE_STANCE,
+  };
+}
+
+/** Whose register it is: "SITE/AGENT". */
+export function writerOf({ site, agent }: Pick<Report, 'site' | 'agent'>): string {
+  return `${site}/${agent}`;
+}
 
 /** True if `a` is newer than `b` (newest wins, by incarnation and then sequence). */
 export function newer(a: Report, b: Report): boolean {

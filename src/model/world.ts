@@ -1,11 +1,14 @@
 /** The newest report of every site, as one site knows it. */
+import type { OverrideSight } from './override.ts';
 import type { Report } from './report.ts';
 
 export interface World {
   /** The site whose view this is. */
   readonly self: string;
-  /** Site name → its newest report. A site never heard of is absent. */
+  /** Site name → its newest report; of several agents, what they say together. Unheard: absent. */
   readonly sightings: ReadonlyMap<string, Sighting>;
+  /** What operators have ordered and has not ended; removed ones are left out. */
+  readonly overrides: readonly OverrideSight[];
   /**
    * False while no store can be reached: the site is on its own, goes on with its own eyes and
    * with the last report of each other site, however old.

@@ -4,7 +4,7 @@
  */
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import type { LoadMeterConfig } from '../model/config.ts';
+import type { LoadMeterConfig } from '../model/load.ts';
 import { readMeter } from './meter-source.ts';
 import { currentLoad, type MeterState, takeReading, UNREAD } from './meter-state.ts';
 

@@ -6,7 +6,7 @@ import { Buffer } from 'node:buffer';
 import { constants, open } from 'node:fs/promises';
 import type { Clock } from '../base/clock.ts';
 import { err, ok, type Result } from '../base/result.ts';
-import type { LoadMeterConfig } from '../model/config.ts';
+import type { LoadMeterConfig } from '../model/load.ts';
 import { httpGet } from './http-get.ts';
 import { socketErrorText } from './socket-error.ts';
 

@@ -1,14 +1,16 @@
 /**
- * What a site sees of its own endpoints. Probes each on its interval, never twice at once, never
- * more than `probes_in_flight_max` together, and keeps a verdict on each. Only endpoints whose home
- * is this site are probed.
+ * What a site sees of its own endpoints. Probes each of their targets on its interval, never twice at
+ * once, never more than `probes_in_flight_max` together, and keeps a verdict on each target and on each
+ * endpoint. Only endpoints whose home is this site are probed.
  */
 import type { Clock, Timer } from '../base/clock.ts';
 import { Listeners } from '../base/listeners.ts';
 import type { Log } from '../base/log.ts';
 import type { Prng } from '../base/prng.ts';
+import type { ProbeTarget } from '../model/check.ts';
 import type { Config, Endpoint } from '../model/config.ts';
 import type { EndpointSight } from '../model/report.ts';
+import { evaluateHealth, targetsOf } from './health.ts';
 import { type Probe, probe } from './probe.ts';
 import { judge, type ProbeResult, sight, UNKNOWN, type VerdictState } from './verdict.ts';
 
@@ -26,7 +28,7 @@ export interface ObserverOptions {
 }
 
 interface Watch {
-  endpoint: Endpoint;
+  target: ProbeTarget;
   state: VerdictState;
   /** When the last probe began, in milliseconds; null before the first. */
   begun: number | null;
@@ -36,10 +38,21 @@ interface Watch {
   probing: AbortController | null;
 }
 
+/** An endpoint of this site; `targets` are ids. */
+interface Subject {
+  readonly endpoint: Endpoint;
+  readonly targets: readonly string[];
+  state: VerdictState;
+}
+
+/** An endpoint's verdict follows its targets at once: they have been counted. */
+const AT_ONCE = { rise: 1, fall: 1 };
+
 /** What is probed, without how often: while this stays, the verdict stays valid. */
-function targetOf(endpoint: Endpoint): string {
-  const { interval_ms, timeout_ms, rise, fall, jitter, name, ...target } = endpoint.check;
-  return JSON.stringify([endpoint.address4, endpoint.address6, target]);
+function questionOf({ address, port, check }: ProbeTarget): string {
+  const { interval_ms, interval_failing_ms, timeout_ms, rise, fall, jitter, name, ...question } =
+    check;
+  return JSON.stringify([address, port, question]);
 }
 
 export class Observer {
@@ -51,7 +64,11 @@ export class Observer {
   readonly #options: ObserverOptions;
   readonly #inFlightMax: number;
   readonly #probe: Probe;
+  /** By target id. */
   readonly #watches = new Map<string, Watch>();
+  /** By endpoint id. */
+  #subjects = new Map<string, Subject>();
+  #config: Config;
   readonly #verdicts: Listeners<{ id: string; sight: EndpointSight }>;
   /** Due, but held back by `probes_in_flight_max`; first come, first served. */
   #waiting: Watch[] = [];
@@ -61,6 +78,7 @@ export class Observer {
 
   constructor(options: ObserverOptions) {
     this.#options = options;
+    this.#config = options.config;
     this.#inFlightMax = options.probes_in_flight_max ?? PROBES_IN_FLIGHT_MAX;
     this.#probe = options.probe ?? probe;
     this.#verdicts = new Listeners((error) => {
@@ -83,8 +101,8 @@ export class Observer {
   /** Endpoint id → what is known of it at `now`; an endpoint without a verdict is left out. */
   sights(now: number): Record<string, EndpointSight> {
     const sights: Record<string, EndpointSight> = {};
-    for (const [id, watch] of this.#watches) {
-      const seen = sight(watch.state, now);
+    for (const [id, { state }] of this.#subjects) {
+      const seen = sight(state, now);
       if (seen) sights[id] = seen;
     }
     return sights;
@@ -105,13 +123,17 @@ export class Observer {
     this.#watch(config);
     for (const [id, watch] of this.#watches) {
       const old = before.get(id);
-      if (!old || targetOf(old.endpoint) !== targetOf(watch.endpoint)) continue;
-      old.endpoint = watch.endpoint;
+      if (!old || questionOf(old.target) !== questionOf(watch.target)) continue;
+      old.target = watch.target;
       this.#watches.set(id, old);
       before.delete(id);
       if (old.timer) this.#schedule(old);
     }
     for (const gone of before.values()) this.#drop(gone);
+    for (const subject of this.#subjects.values()) {
+      const isNew = subject.targets.some((id) => this.#watches.get(id)!.state.up === null);
+      if (isNew) subject.state = UNKNOWN;
+    }
     if (!this.#running) return;
     for (const watch of this.#watches.values()) {
       const fresh = watch.begun === null && !watch.probing && !this.#waiting.includes(watch);
@@ -129,11 +151,21 @@ export class Observer {
   }
 
   #watch(config: Config): void {
+    this.#config = config;
+    const before = this.#subjects;
+    this.#subjects = new Map();
     const home = config.sites.findIndex(({ name }) => name === this.#options.site);
     for (const endpoint of config.endpoints) {
       if (endpoint.site !== home) continue;
-      const watch = { endpoint, state: UNKNOWN, begun: null, timer: null, probing: null };
-      this.#watches.set(endpoint.id, watch);
+      const targets = targetsOf(endpoint.health).map((index) => config.targets[index]!);
+      const ids = targets.map(({ id }) => id);
+      const old = before.get(endpoint.id);
+      const state = old?.targets.join() === ids.join() ? old.state : UNKNOWN;
+      this.#subjects.set(endpoint.id, { endpoint, targets: ids, state });
+      for (const target of targets) {
+        const watch = { target, state: UNKNOWN, begun: null, timer: null, probing: null };
+        this.#watches.set(target.id, watch);
+      }
     }
   }
 
@@ -164,7 +196,7 @@ export class Observer {
     watch.probing = probing;
     watch.begun = clock.now();
     this.#inFlight++;
-    void this.#probe(watch.endpoint, clock, probing.signal).then((result) => {
+    void this.#probe(watch.target, clock, probing.signal).then((result) => {
       this.#inFlight--;
       watch.probing = null;
       if (!probing.signal.aborted) this.#end(watch, result);
@@ -175,11 +207,22 @@ export class Observer {
   #end(watch: Watch, result: ProbeResult): void {
     const now = this.#options.clock.now();
     const first = watch.state.up === null;
-    const [state, changed] = judge(watch.state, result, now, watch.endpoint.check);
-    watch.state = state;
+    watch.state = judge(watch.state, result, now, watch.target.check)[0];
     this.#schedule(watch, first);
-    if (changed) this.#announce(watch.endpoint.id, state, now);
+    for (const subject of this.#subjects.values()) {
+      if (subject.targets.includes(watch.target.id)) this.#judge(subject, result.detail, now);
+    }
     if (first) this.#checkReady();
+  }
+
+  #judge(subject: Subject, detail: string, now: number): void {
+    const { targets } = this.#config;
+    const up = (index: number) => this.#watches.get(targets[index]!.id)?.state.up ?? null;
+    const ok = evaluateHealth(subject.endpoint.health, up);
+    if (ok === null) return;
+    const [state, changed] = judge(subject.state, { ok, detail }, now, AT_ONCE);
+    subject.state = state;
+    if (changed) this.#announce(subject.endpoint.id, state, now);
   }
 
   #announce(id: string, state: VerdictState, now: number): void {
@@ -196,7 +239,7 @@ export class Observer {
    */
   #schedule(watch: Watch, second = false): void {
     const { clock, prng } = this.#options;
-    const { interval_ms, jitter } = watch.endpoint.check;
+    const { interval_ms, jitter } = watch.target.check;
     const factor = second ? 0.5 + prng.next() / 2 : 1 + jitter * (2 * prng.next() - 1);
     watch.timer?.cancel();
     const wait_ms = watch.begun! + interval_ms * factor - clock.now();

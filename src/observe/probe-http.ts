@@ -3,7 +3,7 @@
  * the body that the rest does not matter), within the timeout.
  */
 import type { Clock } from '../base/clock.ts';
-import type { Check } from '../model/config.ts';
+import type { Check, ProbeTarget } from '../model/check.ts';
 import { formatHostPort } from '../net/ip.ts';
 import { httpGet } from './http-get.ts';
 import type { ProbeResult } from './verdict.ts';
@@ -14,7 +14,7 @@ export type HttpCheck = Extract<Check, { kind: 'http' | 'https' }>;
 const BODY_BYTES_MAX = 65_536;
 
 export async function probeHttp(
-  address: string,
+  { address, port }: Pick<ProbeTarget, 'address' | 'port'>,
   check: HttpCheck,
   clock: Clock,
   signal: AbortSignal,
@@ -22,9 +22,9 @@ export async function probeHttp(
   const target = {
     secure: check.kind === 'https',
     address,
-    port: check.port,
+    port,
     path: check.path,
-    host: check.host ?? formatHostPort({ address, port: check.port }),
+    host: check.host ?? formatHostPort({ address, port }),
     verify: check.verify,
   };
   const limits = { timeout_ms: check.timeout_ms, body_bytes_max: BODY_BYTES_MAX };

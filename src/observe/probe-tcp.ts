@@ -1,19 +1,18 @@
 /** The TCP probe: a connection is accepted within the timeout. Nothing is sent on it. */
 import { connect } from 'node:net';
 import type { Clock } from '../base/clock.ts';
-import type { Check } from '../model/config.ts';
+import type { ProbeTarget } from '../model/check.ts';
 import { socketErrorText } from './socket-error.ts';
 import type { ProbeResult } from './verdict.ts';
 
 export function probeTcp(
-  address: string,
-  check: Pick<Check, 'port' | 'timeout_ms'>,
+  { address, port, check }: ProbeTarget,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<ProbeResult> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve({ ok: false, detail: 'stopped' });
-    const socket = connect({ host: address, port: check.port });
+    const socket = connect({ host: address, port });
     let settled = false;
     const finish = (ok: boolean, detail: string): void => {
       if (settled) return;

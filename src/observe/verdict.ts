@@ -4,7 +4,7 @@
  * from then on `rise` successes or `fall` failures in a row are needed to turn it, and one result
  * that agrees with the present verdict starts the count again. Pure.
  */
-import type { CheckTiming } from '../model/config.ts';
+import type { CheckTiming } from '../model/check.ts';
 import type { EndpointSight } from '../model/report.ts';
 
 export interface ProbeResult {

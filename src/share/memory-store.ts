@@ -3,21 +3,30 @@
  * Reports are checked and copied on their way, as they would be over a network, and are delivered
  * in microtasks: within a millisecond, but never inside the call that published them.
  */
+import { type Clock, SystemClock } from '../base/clock.ts';
 import { Listeners } from '../base/listeners.ts';
 import { type Log, silentLog } from '../base/log.ts';
-import { newer, type Report } from '../model/report.ts';
+import type { OverrideSight } from '../model/override.ts';
+import { newer, type Report, writerOf } from '../model/report.ts';
 import { NewestReports } from './newest.ts';
+import { OverrideBook } from './override-book.ts';
 import { checkReport } from './report-schema.ts';
 import type { Store } from './store.ts';
 
 export class MemoryHub {
+  readonly clock: Clock;
   readonly #log: Log;
   readonly #newest = new Map<string, Report>();
+  readonly #overrides: OverrideBook;
   readonly #stores = new Set<MemoryStore>();
   readonly #cut = new Set<string>();
 
-  constructor(log: Log = silentLog) {
+  constructor(log: Log = silentLog, clock: Clock = new SystemClock()) {
     this.#log = log;
+    this.clock = clock;
+    this.#overrides = new OverrideBook(clock, (error) => {
+      log.error({ error: String(error) }, 'a listener of the store failed');
+    });
   }
 
   /** The store of one site's agent. */
@@ -48,10 +57,20 @@ export class MemoryHub {
   }
 
   spread(report: Report): void {
-    const known = this.#newest.get(report.site);
+    const writer = writerOf(report);
+    const known = this.#newest.get(writer);
     if (known && !newer(report, known)) return;
-    this.#newest.set(report.site, report);
+    this.#newest.set(writer, report);
     for (const store of this.#stores) if (!this.isCut(store.site)) store.receive(report);
+  }
+
+  overrides(): readonly OverrideSight[] {
+    return this.#overrides.all();
+  }
+
+  spreadOverride(sight: OverrideSight): void {
+    if (!this.#overrides.offer(sight)) return;
+    for (const store of this.#stores) if (!this.isCut(store.site)) store.receiveOverride(sight);
   }
 
   leave(store: MemoryStore): void {
@@ -68,6 +87,7 @@ class MemoryStore implements Store {
   readonly #hub: MemoryHub;
   readonly #log: Log;
   readonly #reports: NewestReports;
+  readonly #overrides: OverrideBook;
   readonly #connection: Listeners<boolean>;
   #closed = false;
   /** The newest own report: what goes out when a cut has ended. */
@@ -81,8 +101,11 @@ class MemoryStore implements Store {
     this.#hub = hub;
     this.#log = log;
     this.#reports = new NewestReports(failed, null);
+    this.#overrides = new OverrideBook(hub.clock, failed);
     this.#connection = new Listeners(failed);
-    if (this.connected) for (const report of hub.known()) this.#reports.offer(report);
+    if (!this.connected) return;
+    for (const report of hub.known()) this.#reports.offer(report);
+    for (const sight of hub.overrides()) this.#overrides.offer(sight);
   }
 
   get connected(): boolean {
@@ -105,6 +128,16 @@ class MemoryStore implements Store {
     return this.#reports.subscribe(listener);
   }
 
+  putOverride(sight: OverrideSight): void {
+    if (this.#closed) return;
+    this.receiveOverride(sight);
+    if (this.connected) this.#hub.spreadOverride(sight);
+  }
+
+  subscribeOverrides(listener: (sight: OverrideSight) => void): () => void {
+    return this.#overrides.subscribe(listener);
+  }
+
   onConnection(listener: (connected: boolean) => void): () => void {
     return this.#connection.add(listener);
   }
@@ -119,10 +152,18 @@ class MemoryStore implements Store {
     queueMicrotask(() => this.#reports.offer(report));
   }
 
+  receiveOverride(sight: OverrideSight): void {
+    queueMicrotask(() => {
+      if (!this.#closed) this.#overrides.offer(sight);
+    });
+  }
+
   connectionChanged(): void {
     this.#connection.emit(this.connected);
     if (!this.connected) return;
     for (const report of this.#hub.known()) this.receive(report);
+    for (const sight of this.#overrides.all()) this.#hub.spreadOverride(sight);
+    for (const sight of this.#hub.overrides()) this.receiveOverride(sight);
     if (this.#published) this.#hub.spread(this.#published);
   }
 }

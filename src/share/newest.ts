@@ -1,16 +1,17 @@
 /**
- * The newest report of each site, with those who want to know: what every store has at its core.
+ * The newest report of each agent, with those who want to know: what every store has at its core.
  * Reports reach listeners in order, each at most once, never an older one after a newer one.
  */
 import type { Clock } from '../base/clock.ts';
 import { Listeners } from '../base/listeners.ts';
-import { newer, type Report } from '../model/report.ts';
+import { newer, type Report, writerOf } from '../model/report.ts';
 
-export const SITES_MAX = 1_000;
+/** Agents of all sites. */
+export const WRITERS_MAX = 1_000;
 
 /**
- * After so long a silence of a site any report of it counts as newer. Incarnations come from wall
- * clocks; without this, a site that comes back with its clock set wrong would never be heard again.
+ * After so long a silence of an agent any report of it counts as newer. Incarnations come from wall
+ * clocks; without this, an agent that comes back with its clock set wrong would never be heard again.
  */
 export interface Forgetting {
   readonly clock: Clock;
@@ -25,7 +26,7 @@ interface Held {
 }
 
 export class NewestReports {
-  readonly #bySite = new Map<string, Held>();
+  readonly #byWriter = new Map<string, Held>();
   readonly #listeners: Listeners<Report>;
   readonly #onError: (error: unknown) => void;
   readonly #forgetting: Forgetting | null;
@@ -42,16 +43,17 @@ export class NewestReports {
   offer(report: Report): void {
     if (this.#closed) return;
     const now = this.#forgetting?.clock.now() ?? 0;
-    const held = this.#bySite.get(report.site);
-    if (held ? !this.#replaces(report, held, now) : this.#bySite.size >= SITES_MAX) return;
-    this.#bySite.set(report.site, { report, at: now });
+    const writer = writerOf(report);
+    const held = this.#byWriter.get(writer);
+    if (held ? !this.#replaces(report, held, now) : this.#byWriter.size >= WRITERS_MAX) return;
+    this.#byWriter.set(writer, { report, at: now });
     this.#listeners.emit(report);
   }
 
   /** Calls `listener` with all that is known, before it returns, and then with what is newer. */
   subscribe(listener: (report: Report) => void): () => void {
     if (this.#closed) return () => {};
-    for (const { report } of this.#bySite.values()) {
+    for (const { report } of this.#byWriter.values()) {
       try {
         listener(report);
       } catch (error) {

@@ -8,8 +8,10 @@
  */
 import { Listeners } from '../base/listeners.ts';
 import type { Log } from '../base/log.ts';
+import type { OverrideSight } from '../model/override.ts';
 import { newer, type Report } from '../model/report.ts';
 import { NewestReports } from './newest.ts';
+import { OverrideBook } from './override-book.ts';
 import { RedisLink, type RedisSettings } from './redis-link.ts';
 import { checkReport, parseReport, REPORT_CHARS_MAX } from './report-schema.ts';
 import type { Store } from './store.ts';
@@ -25,6 +27,7 @@ const FORGET_TTLS = 3;
 export class RedisStore implements Store {
   readonly #log: Log;
   readonly #reports: NewestReports;
+  readonly #overrides: OverrideBook;
   readonly #connection: Listeners<boolean>;
   readonly #links: readonly RedisLink[];
   #connected = false;
@@ -39,6 +42,7 @@ export class RedisStore implements Store {
     this.#log = options.log;
     const after_ms = FORGET_TTLS * options.ttl_ms;
     this.#reports = new NewestReports(failed, { clock: options.clock, after_ms });
+    this.#overrides = new OverrideBook(options.clock, failed);
     this.#connection = new Listeners(failed);
     this.#links = options.urls.map((url) => {
       const onReport = (json: string): void => this.#receive(json);
@@ -72,6 +76,14 @@ export class RedisStore implements Store {
 
   subscribe(listener: (report: Report) => void): () => void {
     return this.#reports.subscribe(listener);
+  }
+
+  putOverride(sight: OverrideSight): void {
+    if (!this.#closed) this.#overrides.offer(sight);
+  }
+
+  subscribeOverrides(listener: (sight: OverrideSight) => void): () => void {
+    return this.#overrides.subscribe(listener);
   }
 
   onConnection(listener: (connected: boolean) => void): () => void {

@@ -20,6 +20,8 @@ const TEXT_CHARS_MAX = 1_000;
 /** Endpoints and routes of one site. Config allows no more: a report that is refused is a silent site. */
 export const SITE_ENDPOINTS_MAX = 2_048;
 export const SITE_ROUTES_MAX = 1_024;
+/** Endpoints of all sites together: slots of the health table. */
+export const ENDPOINTS_MAX = 65_536;
 const PEERS_MAX = 1_000;
 
 const name = z.string().min(1).max(NAME_CHARS_MAX);
@@ -41,6 +43,16 @@ const endpointSight = z.object({
   downs: count,
   detail: text,
 });
+
+const endpointRuling = z.object({
+  up: z.boolean(),
+  for_ms: duration_ms,
+  downs: count,
+  penalty: amount,
+  suppressed: z.boolean(),
+});
+
+const observedSight = z.object({ up: z.boolean(), for_ms: duration_ms, detail: text });
 
 const loadSight = z.object({
   used: amount,
@@ -85,9 +97,16 @@ const spillStance = z.object({
 
 const reportSchema = z.object({
   site: name,
+  agent: name,
   incarnation: count.max(INCARNATION_MAX),
   sequence: count,
   endpoints: bounded(endpointSight, SITE_ENDPOINTS_MAX),
+  rulings: bounded(endpointRuling, SITE_ENDPOINTS_MAX),
+  ruled_ms: duration_ms,
+  observed: bounded(observedSight, SITE_ENDPOINTS_MAX),
+  suspect: text.nullable(),
+  uplink: z.boolean().nullable(),
+  evicted: z.array(name).max(ENDPOINTS_MAX),
   load: loadSight.nullable(),
   drain: drainSight.nullable(),
   routes: routeSights,

@@ -1,8 +1,9 @@
 /**
- * The store port: where sites leave their Reports for each other. Implementations: memory (one
+ * The store port: where agents leave their Reports for each other, and the overrides of operators. Implementations: memory (one
  * process) and Redis. All of them run test/contract/store.ts. A store never decides anything and
  * never makes its caller wait.
  */
+import type { OverrideSight } from '../model/override.ts';
 import type { Report } from '../model/report.ts';
 
 export interface Store {
@@ -17,6 +18,17 @@ export interface Store {
    * validated before they are delivered: a malformed one is counted and dropped.
    */
   subscribe(listener: (report: Report) => void): () => void;
+  /**
+   * Makes the override the latest of its register, for every subscriber of every agent, unless a later
+   * one is known. Returns at once and never throws; while the store cannot be reached it is kept for
+   * later.
+   */
+  putOverride(sight: OverrideSight): void;
+  /**
+   * Calls `listener` with every later override that arrives, removed ones and its own included; at
+   * first with those already known.
+   */
+  subscribeOverrides(listener: (sight: OverrideSight) => void): () => void;
   /** False while no part of the store can be reached. */
   readonly connected: boolean;
   /** Called with the new value of `connected` whenever it changes. */

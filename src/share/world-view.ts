@@ -65,7 +65,7 @@ export class WorldView {
       const sighting = this.#sightings.get(site);
       if (sighting) sightings.set(site, sighting);
     }
-    return { self, sightings, connected: store.connected, cut_at: this.#cutAt };
+    return { self, sightings, overrides: [], connected: store.connected, cut_at: this.#cutAt };
   }
 
   /** Calls `listener` with the site's name when a newer report of a site has arrived. */

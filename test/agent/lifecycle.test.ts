@@ -50,8 +50,7 @@ describe('an agent', () => {
   const backend = new Backend();
   let config: Config;
   before(async () => {
-    const base = twoSiteConfig(await backend.listen('127.66.3.1', 0));
-    const [endpoint, ...others] = base.endpoints;
+    const base = twoSiteConfig(await backend.listen('127.66.3.1', 0), '127.66.3.1');
     // A neighbour that nobody is: a speaker that is left over goes on dialling it.
     const nobody = neighbor(
       { address: '127.66.3.1', port: 1 },
@@ -61,7 +60,6 @@ describe('an agent', () => {
     config = {
       ...base,
       sites: base.sites.map((site, index) => (index === 0 ? { ...site, bgp } : site)),
-      endpoints: [{ ...endpoint!, address4: '127.66.3.1' }, ...others],
     };
   });
   after(() => backend.close());

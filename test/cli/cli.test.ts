@@ -211,7 +211,7 @@ async function tenMistakes(deployment: TempDeployment): Promise<string[]> {
     ['deployment.yaml', 'interval: 500ms', 'interval: 500'],
     ['deployment.yaml', 'sites: [iad, fra, sin]', 'sites: [iat, fra, sin]'],
     ['deployment.yaml', '203.0.113.0/24', '203.0.113.7/24'],
-    ['deployment.yaml', 'hold_down: 2s', 'report_stale: 2s'],
+    ['deployment.yaml', 'drain: 3s', 'report_stale: 2s'],
     ['sites/iad.yaml', 'site: iad', 'site: fra'],
     ['sites/sin.yaml', 'sin-lb2', 'fra-lb1'],
     ['sites/sin.yaml', 'as: 65000', 'as: 0'],

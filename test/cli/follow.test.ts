@@ -194,7 +194,7 @@ test('a change of the directory is taken over without being asked', async () => 
   await demo.edit('deployment.yaml', 'hold_down: 2s', 'hold_down: 3s');
   await poll();
   await follower.settled();
-  assert.equal(agent.config.policy.hold_down_ms, 3000);
+  assert.equal(agent.config.policy.health.hold_down_ms, 3000);
 });
 
 describe('files outside the directory', () => {

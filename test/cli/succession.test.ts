@@ -162,13 +162,11 @@ describe('the successor', () => {
   const backend = new Backend();
   let config: Config;
   before(async () => {
-    const base = twoSiteConfig(await backend.listen('127.66.4.1', 0));
-    const [endpoint, ...others] = base.endpoints;
+    const base = twoSiteConfig(await backend.listen('127.66.4.1', 0), '127.66.4.1');
     const api = { listen: { address: '127.0.0.1', port: await freePort() }, token_file: null };
     config = {
       ...base,
       sites: base.sites.map((site) => ({ ...site, api })),
-      endpoints: [{ ...endpoint!, address4: '127.66.4.1' }, ...others],
     };
   });
   after(() => backend.close());

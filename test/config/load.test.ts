@@ -84,7 +84,7 @@ describe('a good deployment', () => {
     assert.deepEqual(geo, { mmdb: null, default_region: 0, prefixes: [] });
     assert.deepEqual(share, { kind: 'memory' });
     assert.equal(policy.report_stale_ms, 5000);
-    assert.equal(policy.hold_down_ms, 10_000);
+    assert.equal(policy.health.hold_down_ms, 10_000);
     assert.equal(policy.spill.quiet_end, 0.8);
     assert.equal(policy.spill.lease_ms, 10_000);
     assert.equal(policy.spill.fall_per_s, 0.05);
@@ -153,7 +153,7 @@ test('ten different mistakes give ten errors, each with its line, at once', asyn
     '203.0.113.7/24',
     /"203.0.113.7\/24" is not a client prefix/,
   );
-  await mistake(dep, 'hold_down: 2s', 'report_stale: 2s', /"report_stale" is given twice/);
+  await mistake(dep, 'drain: 3s', 'report_stale: 2s', /"report_stale" is given twice/);
   await mistake('sites/iad.yaml', 'site: iad', 'site: fra', /two sites are named "fra"/);
   await mistake('sites/sin.yaml', 'sin-lb2', 'fra-lb1', /load balancer "fra-lb1" is already in/);
   await mistake('sites/sin.yaml', 'as: 65000', 'as: 0', /0 is too small.*at least 1/);

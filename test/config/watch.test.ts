@@ -51,7 +51,7 @@ describe('watching a deployment', () => {
     await demo.edit('deployment.yaml', 'hold_down: 2s', 'hold_down: 7s');
     await pass(5000);
     assert.deepEqual(
-      configs.map(({ policy }) => policy.hold_down_ms),
+      configs.map(({ policy }) => policy.health.hold_down_ms),
       [7000],
     );
     await pass(5000);
@@ -109,7 +109,7 @@ describe('watching a deployment', () => {
     while (clock.pending < 2) await turn();
     await pass(100);
     while (configs.length === 0 && clock.pending > 1) await pass(100);
-    assert.equal(configs[0]?.policy.hold_down_ms, 8000);
+    assert.equal(configs[0]?.policy.health.hold_down_ms, 8000);
     assert.ok(clock.now() < 5000, `seen at ${clock.now()} ms`);
   });
 

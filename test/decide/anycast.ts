@@ -8,12 +8,12 @@ import { decide } from '../../src/decide/decide.ts';
 import { laterBy, resumed } from '../../src/decide/route-phase.ts';
 import type { BgpSite, RoutePolicy } from '../../src/model/bgp.ts';
 import type { Config, PolicyConfig } from '../../src/model/config.ts';
-import type { DecisionMemory, Plan } from '../../src/model/plan.ts';
+import { type DecisionMemory, NO_MEMORY, type Plan } from '../../src/model/plan.ts';
 import {
+  blankReport,
   type DrainSight,
   IDLE_STANCE,
   type LoadSight,
-  NOT_OVERLOADED,
   type Report,
   type RouteSight,
   type SpillStance,
@@ -36,7 +36,7 @@ class Station {
   drainedAt: number | null = null;
   hasSession = true;
   isRunning = true;
-  memory: DecisionMemory = { routes: {}, overload: NOT_OVERLOADED };
+  memory: DecisionMemory = NO_MEMORY;
   stance: SpillStance = IDLE_STANCE;
   decidedAt = 0;
   plan: Plan | null = null;
@@ -74,7 +74,12 @@ export class Anycast {
         announces: index < sites ? site.announces : [],
         bgp: bgpSite([router], bgp),
       })),
-      policy: { ...base.policy, hold_down_ms: 0, ...policy, routes: routePolicy(routes) },
+      policy: {
+        ...base.policy,
+        health: { ...base.policy.health, hold_down_ms: 0, hold_down_max_ms: 0 },
+        ...policy,
+        routes: routePolicy(routes),
+      },
     });
     this.stations = base.sites.map(({ name }) => new Station(name));
   }
@@ -118,7 +123,7 @@ export class Anycast {
       vip,
       resumed(laterBy(memory, age_ms + this.now - before, damping), false),
     ]);
-    station.memory = { routes: Object.fromEntries(memories), overload: NOT_OVERLOADED };
+    station.memory = { ...NO_MEMORY, routes: Object.fromEntries(memories) };
     station.decidedAt = this.now;
     station.isRunning = true;
   }
@@ -132,7 +137,7 @@ export class Anycast {
         ? null
         : { for_ms: this.now - station.drainedAt, by: 'ada', reason: 'kernel' };
     return {
-      site: station.name,
+      ...blankReport(station.name),
       incarnation: 1,
       sequence: this.now,
       endpoints: Object.fromEntries(
@@ -178,7 +183,7 @@ export class Anycast {
       const { name } = station;
       const known = new Map(this.#heard).set(name, sightings.get(name)!);
       const connected = this.cutAt === null;
-      const world = { self: name, sightings: known, connected, cut_at: this.cutAt };
+      const world = { self: name, sightings: known, overrides: [], connected, cut_at: this.cutAt };
       const plan = decide(this.config, world, this.now);
       const [was, is] = [station.plan, plan].map((one) => this.#word(one));
       if (was !== is) this.chronicle.push(`${this.now / 1000} ${station.name} ${is}`);

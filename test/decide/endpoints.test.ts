@@ -9,7 +9,8 @@ import { DOWN, loadOf, reportOf, UP, worldOf } from './world.ts';
 
 const config = testConfig();
 const [fra, iad, sin] = config.sites.map(({ name }) => reportOf(config, name));
-const { hold_down_ms, report_stale_ms } = config.policy;
+const { report_stale_ms } = config.policy;
+const { hold_down_ms } = config.policy.health;
 
 /** fra's plan at `now`; reports arrived at 0. */
 function planned(reports: readonly Report[], now: number, change: Partial<World> = {}) {

@@ -31,7 +31,7 @@ test('sites that share a world never withdraw a VIP everywhere', () => {
       );
       const plans = config.sites.map(({ name }) => {
         const cut_at = connected ? null : 59_000;
-        const world: World = { self: name, sightings, connected, cut_at };
+        const world: World = { self: name, sightings, overrides: [], connected, cut_at };
         return decide(config, world, 60_000);
       });
       if (!config.sites.some((_, index) => mayAnnounce(config, index))) return;
@@ -134,7 +134,13 @@ test('what a site said before a cut lets nobody leave after it', () => {
     );
     const own = { report: sites.report(station), received_at: sites.now, cut_ms: 0 };
     sightings.set(station.name, own);
-    const world: World = { self: station.name, sightings, connected: true, cut_at: null };
+    const world: World = {
+      self: station.name,
+      sightings,
+      overrides: [],
+      connected: true,
+      cut_at: null,
+    };
     const [route] = decide(sites.config, world, sites.now).routes;
     assert.equal(route!.fitness, 'last-site-kept', station.name);
   }

@@ -9,11 +9,11 @@ import {
   siteFactor,
   suppressedFor_ms,
 } from '../../src/decide/damping.ts';
-import type { RouteDamping } from '../../src/model/bgp.ts';
+import type { Damping } from '../../src/model/bgp.ts';
 import { routePolicy } from '../support/bgp.ts';
 import { Anycast } from './anycast.ts';
 
-const damping: RouteDamping = {
+const damping: Damping = {
   penalty: 1_000,
   suppress: 2_500,
   reuse: 750,

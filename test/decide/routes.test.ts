@@ -139,7 +139,7 @@ describe('the last announcement', () => {
         );
         const cut_at = connected ? null : 59_000;
         const announcing = config.sites.filter(({ name }) => {
-          const world: World = { self: name, sightings, connected, cut_at };
+          const world: World = { self: name, sightings, overrides: [], connected, cut_at };
           return decide(config, world, 60_000).routes[0]!.announce;
         });
         assert.ok(announcing.length > 0);

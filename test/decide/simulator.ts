@@ -185,6 +185,7 @@ function tick(scenario: Scenario, station: Station, now: number, random: Prng): 
     {
       self: name,
       sightings: station.sightings,
+      overrides: [],
       connected: !isCut,
       cut_at: station.cut_at,
     },

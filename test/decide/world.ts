@@ -1,7 +1,7 @@
 /** Reports and worlds for the tests of the decision: all healthy unless said otherwise. */
 import type { Config } from '../../src/model/config.ts';
 import type { EndpointSight, LoadSight, Report } from '../../src/model/report.ts';
-import { IDLE_STANCE, NOT_OVERLOADED, ROUTE_OFF, type RouteSight } from '../../src/model/report.ts';
+import { blankReport, ROUTE_OFF, type RouteSight } from '../../src/model/report.ts';
 import type { World } from '../../src/model/world.ts';
 
 export const UP: EndpointSight = { up: true, for_ms: 60_000, downs: 0, detail: '200' };
@@ -17,15 +17,10 @@ export function reportOf(
   const index = config.sites.findIndex(({ name }) => name === site);
   const own = config.endpoints.filter((endpoint) => endpoint.site === index);
   return {
-    site,
+    ...blankReport(site),
     incarnation: 1,
     sequence: 1,
     endpoints: Object.fromEntries(own.map(({ id }) => [id, sight])),
-    load: null,
-    drain: null,
-    routes: {},
-    overload: NOT_OVERLOADED,
-    spill: IDLE_STANCE,
     ...change,
   };
 }
@@ -48,7 +43,7 @@ export function worldOf(
   const sightings = new Map(
     reports.map((report) => [report.site, { report, received_at, cut_ms: 0 }]),
   );
-  return { self, sightings, connected: true, cut_at: null, ...change };
+  return { self, sightings, overrides: [], connected: true, cut_at: null, ...change };
 }
 
 /** Load as ratios to a capacity of 200; without guests or spilled flows unless said otherwise. */

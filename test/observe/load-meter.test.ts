@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterEach, describe, test } from 'node:test';
 import { VirtualClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
-import type { LoadMeterConfig } from '../../src/model/config.ts';
+import type { LoadMeterConfig } from '../../src/model/load.ts';
 import { LoadMeter } from '../../src/observe/load-meter.ts';
 import { eventually } from '../support/eventually.ts';
 

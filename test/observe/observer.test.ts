@@ -6,7 +6,7 @@ import { prng } from '../../src/base/prng.ts';
 import type { Config, Endpoint } from '../../src/model/config.ts';
 import { Observer } from '../../src/observe/observer.ts';
 import type { Probe } from '../../src/observe/probe.ts';
-import { testConfig } from '../support/config.ts';
+import { testConfig, withEndpoints } from '../support/config.ts';
 
 /** A farm of pretended load balancers: answers after `delay_ms`, as `down` says. */
 class Farm {
@@ -20,8 +20,8 @@ class Farm {
   total = 0;
   peak = 0;
 
-  readonly probe: Probe = (endpoint, clock, signal) => {
-    const { id } = endpoint;
+  readonly probe: Probe = (target, clock, signal) => {
+    const id = target.id.replace('/ipv4', '');
     this.begun.push(`${id}@${clock.now()}`);
     assert.equal(this.inFlight.get(id) ?? 0, 0, `${id} is probed twice at once`);
     this.inFlight.set(id, 1);
@@ -59,16 +59,19 @@ class Farm {
 
 const [LB1, LB2] = ['fra-lb1/web', 'fra-lb2/web'];
 
-function withEndpoints(change: (endpoint: Endpoint) => Endpoint | null): Config {
+function changed(change: (endpoint: Endpoint) => Endpoint | null): Config {
   const config = testConfig();
-  return { ...config, endpoints: config.endpoints.flatMap((one) => change(one) ?? []) };
+  return withEndpoints(
+    config,
+    config.endpoints.flatMap((one) => change(one) ?? []),
+  );
 }
 
 function many(count: number): Config {
   const config = testConfig();
   const first = config.endpoints[0]!;
   const endpoints = Array.from({ length: count }, (_, i) => ({ ...first, id: `lb${i}/web` }));
-  return { ...config, endpoints };
+  return withEndpoints(config, endpoints);
 }
 
 describe('observer', () => {
@@ -96,7 +99,7 @@ describe('observer', () => {
   });
 
   test('a site without endpoints is ready at once', async () => {
-    const observer = new Farm().observer(withEndpoints(() => null));
+    const observer = new Farm().observer(changed(() => null));
     observer.start();
     await observer.ready;
   });
@@ -189,7 +192,8 @@ describe('observer, reconfigured', () => {
 
   test('an endpoint whose target stays keeps its verdict, with a new interval at once', async () => {
     const [farm, observer] = await running();
-    const slow = withEndpoints((one) => ({ ...one, check: { ...one.check, interval_ms: 60_000 } }));
+    const config = testConfig();
+    const slow = withEndpoints(config, config.endpoints, { interval_ms: 60_000 });
     observer.reconfigure(slow);
     const { for_ms } = observer.sights(1_000)[LB1]!;
     assert.ok(for_ms > 900, 'the verdict goes on');
@@ -203,11 +207,9 @@ describe('observer, reconfigured', () => {
 
   test('an endpoint with another address starts anew, one that is gone is probed no more', async () => {
     const [farm, observer] = await running();
-    const changed = withEndpoints((one) =>
-      one.id === LB2 ? null : { ...one, address4: '127.9.9.9' },
-    );
+    const other = changed((one) => (one.id === LB2 ? null : { ...one, address4: '127.9.9.9' }));
     farm.down.add(LB1);
-    observer.reconfigure(changed);
+    observer.reconfigure(other);
     assert.deepEqual(observer.sights(1_000), {});
     const before = farm.times(LB2).length;
     await farm.clock.advanceAsync(30);
@@ -223,7 +225,7 @@ describe('observer, reconfigured', () => {
     const told: string[] = [];
     observer.onVerdict((id) => told.push(id));
     observer.start();
-    observer.reconfigure(withEndpoints((one) => (one.id === LB2 ? null : one)));
+    observer.reconfigure(changed((one) => (one.id === LB2 ? null : one)));
     await farm.clock.advanceAsync(2_000);
     assert.deepEqual(told, [LB1]);
     assert.equal(farm.times(LB1)[1]! > 0, true, 'the one that stayed was not begun twice');
@@ -233,7 +235,7 @@ describe('observer, reconfigured', () => {
     const [farm, observer] = await running();
     const config = testConfig();
     const added = { ...config.endpoints[0]!, id: 'fra-lb3/web' };
-    observer.reconfigure({ ...config, endpoints: [...config.endpoints, added] });
+    observer.reconfigure(withEndpoints(config, [...config.endpoints, added]));
     assert.deepEqual(farm.times('fra-lb3/web'), [1_000]);
   });
 });

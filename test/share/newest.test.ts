@@ -4,7 +4,7 @@ import { VirtualClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
 import type { Report } from '../../src/model/report.ts';
 import { MemoryHub } from '../../src/share/memory-store.ts';
-import { NewestReports, SITES_MAX } from '../../src/share/newest.ts';
+import { NewestReports, WRITERS_MAX } from '../../src/share/newest.ts';
 import { Numbering } from '../../src/share/numbering.ts';
 import { testReport } from '../support/report.ts';
 
@@ -45,10 +45,10 @@ describe('newest reports', () => {
     const newest = new NewestReports(() => {}, null);
     let calls = 0;
     newest.subscribe(() => calls++);
-    for (let i = 0; i < SITES_MAX + 50; i++) newest.offer(testReport(`site${i}`, 1));
-    assert.equal(calls, SITES_MAX);
+    for (let i = 0; i < WRITERS_MAX + 50; i++) newest.offer(testReport(`site${i}`, 1));
+    assert.equal(calls, WRITERS_MAX);
     newest.offer(testReport('site0', 2));
-    assert.equal(calls, SITES_MAX + 1);
+    assert.equal(calls, WRITERS_MAX + 1);
   });
 });
 

@@ -7,6 +7,7 @@ import { zoneOf } from '../../src/config/zone/compile.ts';
 import { buildZoneImage } from '../../src/dns/image-build.ts';
 import { TYPE } from '../../src/dns/wire/codes.ts';
 import { isWithin, wireName } from '../../src/dns/wire/name.ts';
+import type { Check, CheckTiming, ProbeTarget } from '../../src/model/check.ts';
 import type { Config, Endpoint, Site, Zone } from '../../src/model/config.ts';
 import { routePolicy } from './bgp.ts';
 import { columnsOf, type ZoneRecord } from './zone-columns.ts';
@@ -16,6 +17,7 @@ const SITES = ['fra', 'iad', 'sin'] as const;
 function site(name: string, index: number): Site {
   return {
     name,
+    agents: [name],
     dns: {
       listen: [{ address: '127.0.0.1', port: 5301 + index }],
       workers: 1,
@@ -46,6 +48,8 @@ function site(name: string, index: number): Site {
     capacity: 200,
     spill: { address: `10.9.0.${index + 1}`, driver: 'none', path_mtu: 1500, vxlan_port: 4789 },
     state_dir: null,
+    uplink: null,
+    fence: false,
     announces: ['web'],
   };
 }
@@ -58,21 +62,54 @@ function endpoint(siteIndex: number, number: number): Endpoint {
     site: siteIndex,
     address4: `127.1.${siteIndex + 1}.${number}`,
     address6: `2001:db8:${siteIndex + 1}::${number}`,
-    check: {
-      name: 'web',
-      kind: 'http',
-      port: 8080,
-      path: '/healthz',
-      host: null,
-      expect: [200],
-      verify: false,
-      interval_ms: 500,
-      timeout_ms: 300,
-      rise: 2,
-      fall: 2,
-      jitter: 0.1,
-    },
+    labels: [],
+    health: { kind: 'target', target: 2 * siteIndex + number - 1 },
+    vantage: { observers: 0, rule: 'home' },
   };
+}
+
+export const HTTP_CHECK = {
+  name: 'web',
+  kind: 'http',
+  path: '/healthz',
+  host: null,
+  expect: [200],
+  verify: false,
+  interval_ms: 500,
+  interval_failing_ms: 500,
+  timeout_ms: 300,
+  rise: 2,
+  fall: 2,
+  jitter: 0.1,
+  source4: null,
+  source6: null,
+} as const satisfies Check;
+
+/** One target for each endpoint, in their order, at its first address. */
+export function targetsOf(endpoints: readonly Endpoint[]): ProbeTarget[] {
+  return endpoints.map(({ id, load_balancer, site, address4, address6 }) => ({
+    id: `${id}/${address4 === null ? 'ipv6' : 'ipv4'}`,
+    load_balancer,
+    site,
+    address: (address4 ?? address6)!,
+    port: 8080,
+    check: HTTP_CHECK,
+  }));
+}
+
+/** `config` with these endpoints and one target for each; `change` is made in each check. */
+export function withEndpoints(
+  config: Config,
+  endpoints: readonly Endpoint[],
+  change: Partial<CheckTiming> = {},
+): Config {
+  const numbered = endpoints.map((endpoint, target): Endpoint => {
+    return { ...endpoint, health: { kind: 'target', target } };
+  });
+  const targets = targetsOf(numbered).map((target) => {
+    return { ...target, check: { ...target.check, ...change } };
+  });
+  return { ...config, endpoints: numbered, targets };
 }
 
 /** `text` is "owner TYPE" and rdata is given in wire form. */
@@ -154,6 +191,7 @@ export function testConfig({ zones = ZONES, ...overrides }: ConfigParts = {}): T
         { prefix: '203.0.113.0/24', region: 2 },
       ],
     },
+    targets: targetsOf(endpoints),
     endpoints,
     services: [
       {
@@ -181,7 +219,13 @@ export function testConfig({ zones = ZONES, ...overrides }: ConfigParts = {}): T
     policy: {
       report_stale_ms: 5_000,
       report_interval_ms: 1_000,
-      hold_down_ms: 3_000,
+      health: {
+        hold_down_ms: 3_000,
+        hold_down_max_ms: 3_000,
+        damping: null,
+        evict_max: 1,
+        sites_min: 0,
+      },
       drain_ms: 10_000,
       routes: routePolicy(),
       spill: {

@@ -10,7 +10,7 @@ import type { Config } from '../../src/model/config.ts';
 import type { SiteEvent } from '../../src/model/event.ts';
 import { MemoryHub } from '../../src/share/memory-store.ts';
 import { noSteering, noTunnel } from '../../src/spill/drivers.ts';
-import { testConfig } from './config.ts';
+import { targetsOf, testConfig } from './config.ts';
 
 /** An HTTP server that says 200 while `healthy`, else 503; nothing at all while `silent`. */
 export class Backend {
@@ -81,13 +81,20 @@ export class TwoSites {
   }
 }
 
-export function twoSiteConfig(port: number): Config {
+/** One endpoint a site, at `address` in the first. */
+export function twoSiteConfig(port: number, address = '127.66.1.1'): Config {
   const base = testConfig();
   const endpoints = [0, 1].map((site) => {
     const endpoint = base.endpoints.find((candidate) => candidate.site === site)!;
-    const check = { ...endpoint.check, port, interval_ms: 40, timeout_ms: 2_000 };
-    return { ...endpoint, address4: `127.66.${site + 1}.1`, check };
+    const health = { kind: 'target', target: site } as const;
+    return { ...endpoint, address4: site === 0 ? address : '127.66.2.1', health };
   });
+  const times = { interval_ms: 40, interval_failing_ms: 40, timeout_ms: 2_000 };
+  const targets = targetsOf(endpoints).map((target) => ({
+    ...target,
+    port,
+    check: { ...target.check, ...times },
+  }));
   return {
     ...base,
     sites: base.sites.slice(0, 2).map((site) => ({
@@ -100,11 +107,17 @@ export function twoSiteConfig(port: number): Config {
       .slice(0, 2)
       .map((region, index) => ({ ...region, order: [index, 1 - index] })),
     geo: { ...base.geo, prefixes: base.geo.prefixes.slice(0, 2) },
+    targets,
     endpoints,
     services: base.services.map((service) => ({
       ...service,
       pool: [0, 1].map((endpoint) => ({ endpoint, weight: 1 })),
     })),
-    policy: { ...base.policy, hold_down_ms: 300, drain_ms: 200, report_interval_ms: 50 },
+    policy: {
+      ...base.policy,
+      health: { ...base.policy.health, hold_down_ms: 300, hold_down_max_ms: 300 },
+      drain_ms: 200,
+      report_interval_ms: 50,
+    },
   };
 }

@@ -93,7 +93,7 @@ async function setUp(
   const generator = new LoadGenerator({
     regions: config.regions.map((_, region) => regionLoad(config, region)),
     name: config.services[0]!.name,
-    port: config.endpoints[config.services[0]!.pool[0]!.endpoint]!.check.port,
+    port: config.targets[0]!.port,
     dns,
     clock,
   });

@@ -79,13 +79,12 @@ interface Machine {
   readonly port: number;
 }
 
-/** Each load balancer once, at its IPv4 address and the port of its first check. */
+/** Each load balancer once, at the address and port of its first target. */
 function machinesOf(config: Config): Machine[] {
   const machines = new Map<string, Machine>();
-  for (const { load_balancer: name, site, address4, address6, check } of config.endpoints) {
-    const address = address4 ?? address6;
-    if (address === null || machines.has(name)) continue;
-    machines.set(name, { name, site: config.sites[site]!.name, address, port: check.port });
+  for (const { load_balancer: name, site, address, port } of config.targets) {
+    if (machines.has(name)) continue;
+    machines.set(name, { name, site: config.sites[site]!.name, address, port });
   }
   return [...machines.values()];
 }

@@ -143,7 +143,7 @@ const siteDies: Step = {
 const siteReturns: Step = {
   title: 'it returns',
   async play({ scene, victim, region, check }) {
-    const { hold_down_ms } = scene.config.policy;
+    const { hold_down_ms } = scene.config.policy.health;
     const within_ms = hold_down_ms + SETTLED_WITHIN_MS;
     const own = balancersAt(scene.config, victim);
     const changes = record(scene.router.changes);
@@ -211,7 +211,7 @@ async function timedBreak(
     if (slower <= REACTION_MAX_MS || slower_ms.length + 1 === TRIES_MAX) return reaction;
     slower_ms.push(slower);
     await scene.levers.repair(target);
-    const within_ms = scene.config.policy.hold_down_ms + SETTLED_WITHIN_MS;
+    const within_ms = scene.config.policy.health.hold_down_ms + SETTLED_WITHIN_MS;
     await answersEverywhere(scene, region, whole, WAITING_MS, within_ms);
     await routesSettle(scene, victim, true, within_ms);
   }

@@ -76,7 +76,7 @@ const drained: Step = {
 
 async function checkReturn({ scene, victim, region, check }: Cast, own: string[]): Promise<void> {
   const started = scene.clock.now();
-  const within_ms = scene.config.policy.hold_down_ms + SETTLED_WITHIN_MS;
+  const within_ms = scene.config.policy.health.hold_down_ms + SETTLED_WITHIN_MS;
   const all = (seen: readonly string[]): boolean => same(seen, own);
   const back = await answersEverywhere(scene, region, all, WAITING_MS, within_ms);
   const routes = await until(scene, WAITING_MS, within_ms, () =>

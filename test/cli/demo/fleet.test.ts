@@ -8,12 +8,12 @@ const fleet = new Fleet(testConfig(), new VirtualClock());
 
 test('there is one machine for each load balancer, however many checks it has', () => {
   const config = testConfig();
-  const second = config.endpoints.map((endpoint) => ({
-    ...endpoint,
-    id: `${endpoint.load_balancer}/api`,
-    check: { ...endpoint.check, name: 'api', port: 8081 },
+  const second = config.targets.map((target) => ({
+    ...target,
+    id: `${target.load_balancer}/api/ipv4`,
+    port: 8081,
   }));
-  const twice = { ...config, endpoints: [...config.endpoints, ...second] };
+  const twice = { ...config, targets: [...config.targets, ...second] };
   const names = ['fra-lb1', 'fra-lb2', 'iad-lb1', 'iad-lb2', 'sin-lb1', 'sin-lb2'];
   assert.deepEqual(new Fleet(twice, new VirtualClock()).names(), names);
 });
