@@ -1,10 +1,10 @@
 /**
  * Conditions of the configuration: expressions over what this site knows of its services and itself.
  *
- * Must hold: three-valued, so that nothing changes for want of a probe. An expression is unknown (null)
- * only while what is known leaves it open.
+ * Must hold: three-valued, so that nothing changes for want of a probe.
  */
 import type { Condition } from '../model/bgp.ts';
+import { countOf, type Outcome } from './three-valued.ts';
 
 /** What conditions are about, for one site and one VIP. */
 export interface Facts {
@@ -12,12 +12,6 @@ export interface Facts {
   service(name: string): boolean | null;
   /** The states that the site is in: of its verdict, and its fitness for the VIP. */
   readonly states: readonly string[];
-}
-
-export interface Outcome {
-  readonly holds: boolean | null;
-  /** What is so, in words: "www.example.com has no healthy endpoint here". */
-  readonly why: string;
 }
 
 export function evaluate(condition: Condition, facts: Facts): Outcome {
@@ -38,21 +32,14 @@ export function evaluate(condition: Condition, facts: Facts): Outcome {
       return { holds: holds === null ? null : !holds, why };
     }
     case 'all':
-      return countOf(condition.of.length, condition.of, facts);
+      return countOf(condition.of.length, parts(condition.of, facts));
     case 'any':
-      return countOf(1, condition.of, facts);
+      return countOf(1, parts(condition.of, facts));
     case 'at-least':
-      return countOf(condition.count, condition.of, facts);
+      return countOf(condition.count, parts(condition.of, facts));
   }
 }
 
-function countOf(needed: number, of: readonly Condition[], facts: Facts): Outcome {
-  const parts = of.map((part) => evaluate(part, facts));
-  const sure = parts.filter(({ holds }) => holds === true).length;
-  const possible = parts.filter(({ holds }) => holds !== false).length;
-  const holds = sure >= needed ? true : possible < needed ? false : null;
-  // Told are the parts that made it so: for a "no" those that fail, for a "yes" those that hold.
-  const telling = parts.filter((part) => part.holds === holds).map(({ why }) => why);
-  const tally = needed === of.length || holds !== false ? '' : `only ${sure} of ${needed} hold: `;
-  return { holds, why: `${tally}${telling.join(', ')}` };
+function parts(of: readonly Condition[], facts: Facts): Outcome[] {
+  return of.map((part) => evaluate(part, facts));
 }
