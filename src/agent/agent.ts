@@ -20,7 +20,6 @@ import type { EventKind, SiteEvent } from '../model/event.ts';
 import type { Plan, Reason } from '../model/plan.ts';
 import type { World } from '../model/world.ts';
 import type { HostPort } from '../net/ip.ts';
-import { LoadMeter } from '../observe/load-meter.ts';
 import { Observer } from '../observe/observer.ts';
 import type { Store } from '../share/store.ts';
 import { WorldView } from '../share/world-view.ts';
@@ -30,6 +29,7 @@ import type { BgpDesk } from './bgp-desk.ts';
 import { siteOf } from './config-parts.ts';
 import { contain } from './contain.ts';
 import { planChanges } from './events.ts';
+import { LoadWatch } from './load-watch.ts';
 import { Reporter } from './reporter.ts';
 import { StateFile } from './state-file.ts';
 import { buildStatus, type Status } from './status.ts';
@@ -58,7 +58,7 @@ export class Agent {
   readonly #unsubscribe: (() => void)[] = [];
   #config: Config;
   #geo: GeoMap;
-  #meter: LoadMeter | null = null;
+  readonly #load: LoadWatch;
   #plan: Plan | null = null;
   #world: World | null = null;
   #running = false;
@@ -86,6 +86,7 @@ export class Agent {
     this.#view = new WorldView({ self: site, sites, store, clock, log });
     this.#reporter = new Reporter({ site, store, clock, log });
     this.#state = this.#stateFile(config);
+    this.#load = new LoadWatch(clock, log);
     this.#turns = new Turns(clock, (publish) => this.#think(publish));
     this.#actors = new Actors(options, {
       wanted: () => this.#running,
@@ -187,7 +188,7 @@ export class Agent {
     // Sessions take as long to come up as the first probes. Those of a process before are still there.
     if (!takeOver) await actors.startBgp();
     this.#observer.start();
-    this.#startMeter();
+    this.#load.use(siteOf(this.#config, this.site).load);
     await this.#observer.ready;
     // Each step looks whether it is still wanted: `stop` waits for this to end.
     const takeOffice = async (): Promise<void> => {
@@ -219,7 +220,7 @@ export class Agent {
     await this.#changed;
     this.#turns.stop();
     for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
-    this.#meter?.stop();
+    this.#load.stop();
     this.#view.close();
     this.#reporter.close();
     await this.#actors.stop(text, succeeded);
@@ -231,14 +232,13 @@ export class Agent {
   async #reload(config: Config, geo: GeoMap): Promise<readonly string[]> {
     if (!this.#running) return [];
     const change = this.#actors.prepare(config, geo);
-    const [load, before] = [config, this.#config].map((one) => siteOf(one, this.site).load);
     this.#config = config;
     this.#geo = geo;
     if (siteOf(config, this.site).state_dir !== (this.#state?.dir ?? null)) {
       this.#state = this.#stateFile(config);
     }
     this.#observer.reconfigure(config);
-    if (JSON.stringify(load) !== JSON.stringify(before)) this.#startMeter();
+    this.#load.use(siteOf(config, this.site).load);
     this.#think(false); // a plan's indices belong to its configuration: the old one's is over
     const problems = await change();
     if (!this.#running) return problems;
@@ -323,7 +323,7 @@ export class Agent {
       world: this.#world,
       connected: this.#store.connected,
       drain: this.#reporter.drainSight(now),
-      load_detail: this.#meter?.detail() ?? 'no load meter is configured',
+      load_meters: this.#load.sights(now),
       neighbors: this.#actors.bgp.neighbors(),
       flows: this.#actors.flows(),
       addresses: this.addresses,
@@ -396,15 +396,9 @@ export class Agent {
   #measure(flows: FlowCounts): void {
     const now = this.#clock.now();
     const { capacity } = siteOf(this.#config, this.site);
-    const used = this.#meter?.value(now) ?? null;
+    const ratio = this.#load.ratio(now);
+    const used = ratio === null ? null : ratio * capacity;
     this.#reporter.measured(used, capacity, flows, this.#config.policy.spill, now);
-  }
-
-  #startMeter(): void {
-    this.#meter?.stop();
-    const meter = siteOf(this.#config, this.site).load;
-    this.#meter = meter && new LoadMeter({ meter, clock: this.#clock, log: this.#log });
-    this.#meter?.start();
   }
 
   #event(kind: EventKind, subject: string, text: string, reason: Reason | null): void {

@@ -6,6 +6,7 @@ import type { EndpointVerdict, Plan, RoutePlan, SiteVerdict, SpillPlan } from '.
 import type { DrainSight, LoadSight, RouteMemory } from '../model/report.ts';
 import type { World } from '../model/world.ts';
 import { formatHostPort, type HostPort } from '../net/ip.ts';
+import type { LoadMeterSight } from '../observe/load-meter.ts';
 import type { FlowCounts } from '../spill/port.ts';
 
 export interface Status {
@@ -21,6 +22,7 @@ export interface Status {
   /** Null when nothing is known about the load; `load_detail` says why. */
   readonly load: LoadSight | null;
   readonly load_detail: string;
+  readonly load_meters: readonly LoadMeterSight[];
   readonly sites: readonly SiteStatus[];
   readonly endpoints: readonly EndpointStatus[];
   readonly routes: readonly RouteStatus[];
@@ -62,7 +64,7 @@ export interface StatusParts {
   readonly world: World | null;
   readonly connected: boolean;
   readonly drain: DrainSight | null;
-  readonly load_detail: string;
+  readonly load_meters: readonly LoadMeterSight[];
   readonly neighbors: readonly NeighborStatus[];
   readonly flows: FlowCounts;
   /** Where DNS is answered now. */
@@ -83,7 +85,8 @@ export function buildStatus(parts: StatusParts): Status {
     connected: parts.connected,
     drain: parts.drain,
     load: sighting(parts.site)?.report.load ?? null,
-    load_detail: parts.load_detail,
+    load_detail: loadDetail(parts.load_meters),
+    load_meters: parts.load_meters,
     sites: (plan?.sites ?? []).map((verdict) => {
       const seen = sighting(verdict.site);
       return { ...verdict, report_age_ms: seen ? Math.round(now - seen.received_at) : null };
@@ -108,4 +111,11 @@ export function buildStatus(parts: StatusParts): Status {
     flows: parts.flows,
     dns: { listen: parts.addresses.map(formatHostPort), counters: parts.counters },
   };
+}
+
+function loadDetail(meters: readonly LoadMeterSight[]): string {
+  const [first, ...more] = meters;
+  if (first === undefined) return 'no load meter is configured';
+  if (more.length === 0) return first.detail;
+  return meters.map(({ kind, detail }) => `${kind}: ${detail}`).join('; ');
 }

@@ -39,6 +39,7 @@ const flag = (value: boolean): number => (value ? 1 : 0);
 export function metricsText(status: Status): string {
   const out = new Exposition();
   agentMetrics(out, status);
+  meterMetrics(out, status);
   siteMetrics(out, status);
   routeMetrics(out, status);
   bgpMetrics(out, status);
@@ -56,6 +57,19 @@ function agentMetrics(out: Exposition, status: Status): void {
   connected(flag(status.connected));
   const draining = out.gauge('isobar_draining', '1 while an operator drains this site.');
   draining(flag(status.drain !== null));
+}
+
+/** Without a value there is no ratio, least of all zero. */
+function meterMetrics(out: Exposition, { load_meters: meters }: Status): void {
+  const all = meters.map((meter, i) => [meter, { meter: `${i + 1}`, kind: meter.kind }] as const);
+  const known = out.gauge('isobar_load_meter_known', '1 while the load meter gives a value.');
+  for (const [{ value }, labels] of all) known(flag(value !== null), labels);
+  const ratio = out.gauge('isobar_load_meter_ratio', 'What the load meter says, by its capacity.');
+  for (const [{ value, capacity }, labels] of all) {
+    if (value !== null) ratio(value / capacity, labels);
+  }
+  const age = out.gauge('isobar_load_meter_age_seconds', 'Since the last reading with a value.');
+  for (const [{ age_ms: ms }, labels] of all) if (ms !== null) age(ms / 1000, labels);
 }
 
 function siteMetrics(out: Exposition, { sites, endpoints }: Status): void {

@@ -66,7 +66,7 @@ function buildSite(site: SiteFile, dir: string): Site {
     dns: buildDns(site.dns, dir),
     api: { listen: site.api.listen, token_file: pathOrNull(dir, site.api.token_file) },
     bgp: buildBgp(site, dir),
-    load: buildLoad(site.load, dir),
+    load: buildLoad(site.load, site.capacity ?? 1, dir),
     capacity: site.capacity ?? 1,
     spill: site.spill ?? null,
     state_dir: pathOrNull(dir, site.state_dir),

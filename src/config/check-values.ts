@@ -7,6 +7,7 @@ import type { SourceFiles } from './names.ts';
 import { mentions, type YamlFile } from './parse.ts';
 import type { Problem } from './problem.ts';
 import type { DeploymentFile } from './schema-deployment.ts';
+import { metersIn } from './schema-load.ts';
 import type { ServicesFile } from './schema-services.ts';
 import type { SiteFile } from './schema-site.ts';
 import { formatDuration } from './values.ts';
@@ -130,9 +131,10 @@ function checkSite(file: YamlFile<SiteFile>, problems: Problem[]): void {
   if (load && value.capacity === undefined && !mentions(file, 'capacity')) {
     report(['load'], 'a load means nothing without `capacity`: add it, in the same unit');
   }
-  if (load?.kind === 'json' && load.timeout > load.interval) {
-    const most = formatDuration(load.interval);
-    report(['load', 'timeout'], `the timeout is above the interval: write at most ${most}`);
+  for (const { meter, at } of load ? metersIn(load) : []) {
+    if (!('timeout' in meter) || meter.timeout <= meter.interval) continue;
+    const most = formatDuration(meter.interval);
+    report(['load', ...at, 'timeout'], `the timeout is above the interval: write at most ${most}`);
   }
 }
 

@@ -38,3 +38,8 @@ export const TSIG_KEYS_MAX = 256;
 export const SECONDARIES_MAX = 64;
 export const SERVICES_PER_ZONE_MAX = 20_000;
 export const POOL_MEMBERS_MAX = 1024;
+export const LOAD_METERS_MAX = 8;
+/** Names of proxies, servers or virtual services that a load meter chooses by. */
+export const LOAD_NAMES_MAX = 64;
+/** A program and its arguments. */
+export const COMMAND_WORDS_MAX = 64;

@@ -28,6 +28,7 @@ function defaultOf(schema: JsonSchema, required: boolean): string {
 /** As a file would have it in one line. */
 function flow(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(flow).join(', ')}]`;
+  if (typeof value === 'string' && /^[*&]/.test(value)) return `"${value}"`; // not an alias or anchor
   if (typeof value !== 'object' || value === null) return String(value);
   const pairs = Object.entries(value).map(([key, inner]) => `${key}: ${flow(inner)}`);
   return `{${pairs.join(', ')}}`;

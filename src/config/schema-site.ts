@@ -133,7 +133,9 @@ export const siteSchema = z.strictObject({
     .describe('Load that is wanted at most in normal life, in the unit of `load`.'),
   load: load
     .optional()
-    .describe('How the load of the site is read; needs `capacity`. Without it: no spilling.'),
+    .describe(
+      'How the load of the site is read; needs `capacity`. Of several, the highest ratio counts. Without it: no spilling.',
+    ),
   spill: spill.optional().describe('How flows are handed to other sites; without it: never.'),
   state_dir: filePath()
     .optional()

@@ -13,7 +13,7 @@ import { nearest } from './nearest.ts';
  * A text that `parse` understands; `wanted` completes "write …". What is not understood is quoted
  * as `quote` gives it.
  */
-function notation<T>(
+export function notation<T>(
   format: string,
   wanted: string | ((text: string) => string),
   parse: (text: string) => T | null,

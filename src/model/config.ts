@@ -37,7 +37,8 @@ export interface Site {
   readonly dns: DnsListen;
   readonly api: ApiListen;
   readonly bgp: BgpSite | null;
-  readonly load: LoadMeterConfig | null;
+  /** The highest ratio to capacity is the site's load; null: it is not known. */
+  readonly load: readonly LoadMeterConfig[] | null;
   /** The load that the operator wants at most in normal life, in the meter's unit; > 0. */
   readonly capacity: number;
   readonly spill: SpillSite | null;

@@ -5,8 +5,9 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { LoadMeterConfig } from '../model/load.ts';
-import { readMeter } from './meter-source.ts';
-import { currentLoad, type MeterState, takeReading, UNREAD } from './meter-state.ts';
+import type { ReadMeter } from './meter-reading.ts';
+import { openMeter } from './meter-source.ts';
+import { currentLoad, type MeterState, silenceOf, takeReading, UNREAD } from './meter-state.ts';
 
 export interface LoadMeterOptions {
   readonly meter: LoadMeterConfig;
@@ -14,10 +15,22 @@ export interface LoadMeterOptions {
   readonly log: Log;
 }
 
-const SILENT_INTERVALS_MAX = 3;
+/** What a meter says, for people. */
+export interface LoadMeterSight {
+  readonly kind: LoadMeterConfig['kind'];
+  /** Smoothed, in the meter's unit; null: unknown. */
+  readonly value: number | null;
+  /** In the same unit. */
+  readonly capacity: number;
+  /** Since the last reading that gave a value; null: there was none. */
+  readonly age_ms: number | null;
+  /** The outcome of the last reading, in words. */
+  readonly detail: string;
+}
 
 export class LoadMeter {
   readonly #options: LoadMeterOptions;
+  readonly #source: ReadMeter;
   #state: MeterState = UNREAD;
   #timer: Timer | null = null;
   #stopping = new AbortController();
@@ -25,6 +38,7 @@ export class LoadMeter {
 
   constructor(options: LoadMeterOptions) {
     this.#options = options;
+    this.#source = openMeter(options.meter, options.clock);
   }
 
   /** Reads at once, and then on the interval. */
@@ -42,21 +56,28 @@ export class LoadMeter {
     return currentLoad(this.#state, now);
   }
 
-  /** The outcome of the last reading, in words. */
-  detail(): string {
-    return this.#state.detail;
+  /** The same by the meter's capacity. */
+  ratio(now: number): number | null {
+    const value = this.value(now);
+    return value === null ? null : value / this.#options.meter.capacity;
+  }
+
+  sight(now: number): LoadMeterSight {
+    const { load, detail } = this.#state;
+    const age_ms = load && Math.round(now - load.at);
+    const { kind, capacity } = this.#options.meter;
+    return { kind, value: this.value(now), capacity, age_ms, detail };
   }
 
   async #read(): Promise<void> {
     const { meter, clock } = this.#options;
     const begun = clock.now();
-    const reading = await readMeter(meter, clock, this.#stopping.signal);
+    const reading = await this.#source(this.#stopping.signal);
     if (this.#stopping.signal.aborted) return;
-    const silent_ms = SILENT_INTERVALS_MAX * meter.interval_ms;
     const stale_ms = meter.kind === 'file' ? meter.stale_ms : Infinity;
     this.#state = takeReading(this.#state, reading, clock.now(), {
       stale_ms,
-      silent_ms,
+      silent_ms: silenceOf(meter),
       smoothing_ms: meter.smoothing_ms,
     });
     this.#noteFailing(!reading.ok);

@@ -4,7 +4,8 @@
  * Pure.
  */
 import type { Result } from '../base/result.ts';
-import type { MeterReading } from './meter-source.ts';
+import type { LoadMeterTiming } from '../model/load.ts';
+import type { MeterReading } from './meter-reading.ts';
 
 export interface MeterState {
   readonly load: {
@@ -28,9 +29,16 @@ export interface MeterTiming {
   readonly smoothing_ms: number;
 }
 
+const SILENT_INTERVALS_MAX = 3;
+
+/** How long a meter may be silent before its load is unknown, in milliseconds. */
+export function silenceOf({ interval_ms }: LoadMeterTiming): number {
+  return SILENT_INTERVALS_MAX * interval_ms;
+}
+
 /**
- * The state after a reading at `now`. An error leaves the last value standing until its own time is
- * over. A first value, or one after silence, is taken as it is: an average with what once was would
+ * The state after a reading at `now`. An error, or a rate that waits for another reading, leaves the last
+ * value standing until its own time is over. A first value, or one after silence, is taken as it is: an average with what once was would
  * be wrong for long.
  */
 export function takeReading(
@@ -40,6 +48,7 @@ export function takeReading(
   { stale_ms, silent_ms, smoothing_ms }: MeterTiming,
 ): MeterState {
   if (!reading.ok) return { load: state.load, detail: reading.error };
+  if (reading.value.value === null) return { load: state.load, detail: reading.value.detail };
   const { value, age_ms } = reading.value;
   if (age_ms >= stale_ms) {
     return { load: null, detail: `the value is ${Math.round(age_ms / 1000)} s old` };

@@ -19,3 +19,14 @@ test('neighbours of a range are counted together, the others one by one', () => 
   assert.match(text, /^isobar_bgp_range_sessions\{range="cage"\} 0$/m);
   assert.doesNotMatch(text, /10\.1\.0/);
 });
+
+test('a load meter without a value has an age, or nothing, but no ratio of zero', () => {
+  const meter = { kind: 'nginx', value: 5, capacity: 10, age_ms: 1_500, detail: 'read 5' } as const;
+  const silent = { ...meter, value: null, age_ms: null };
+  const text = metricsText({ ...STARTED, load_meters: [meter, silent] });
+  assert.match(text, /^isobar_load_meter_known\{meter="1",kind="nginx"\} 1$/m);
+  assert.match(text, /^isobar_load_meter_ratio\{meter="1",kind="nginx"\} 0\.5$/m);
+  assert.match(text, /^isobar_load_meter_age_seconds\{meter="1",kind="nginx"\} 1\.5$/m);
+  assert.match(text, /^isobar_load_meter_known\{meter="2",kind="nginx"\} 0$/m);
+  assert.doesNotMatch(text, /^isobar_load_meter_(ratio|age_seconds)\{meter="2"/m);
+});

@@ -249,7 +249,7 @@ const MISTAKES: readonly [string, (d: TempDeployment) => Promise<unknown>, RegEx
   [
     'a missing kind',
     (d) => d.edit('sites/fra.yaml', '  kind: json', '  # none'),
-    /^sites\/fra\.yaml:36:1: "kind" is missing: add it, one of json, file$/,
+    /^sites\/fra\.yaml:36:1: "kind" is missing: add it, one of haproxy, .*, command$/,
   ],
   [
     'a list that is not one',

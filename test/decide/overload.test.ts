@@ -96,7 +96,9 @@ describe('an overloaded site', () => {
       ...withoutSpill(base),
       sites: withoutSpill(base).sites.map((site) => ({
         ...site,
-        load: { kind: 'file', path: '/x', stale_ms: 1, interval_ms: 1, smoothing_ms: 0 },
+        load: [
+          { kind: 'file', path: '/x', stale_ms: 1, interval_ms: 1, smoothing_ms: 0, capacity: 1 },
+        ],
       })),
     });
     const sites = sitesWith({ config });

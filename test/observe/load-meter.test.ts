@@ -43,6 +43,7 @@ const json = (url: string): LoadMeterConfig => ({
   url,
   field: 'load.requests',
   interval_ms: 1_000,
+  capacity: 100,
   smoothing_ms: 5_000,
   timeout_ms: 500,
 });
@@ -74,7 +75,10 @@ describe('load meter over HTTP', () => {
     clock.advance(1_000);
     await eventually('it asked again', () => status.asked === 2);
     clock.advance(500);
-    await eventually('the failure', () => meter.detail() === 'no answer within 500 ms');
+    await eventually(
+      'the failure',
+      () => meter.sight(clock.now()).detail === 'no answer within 500 ms',
+    );
     assert.equal(meter.value(2_999), 0);
     assert.equal(meter.value(3_000), null);
   });
@@ -84,10 +88,15 @@ describe('load meter over HTTP', () => {
     const status = await page();
     status.answer = `{"load":{"requests":-5}}`;
     const meter = start(json(status.url), clock);
-    await eventually('the error', () => meter.detail() === 'load.requests is negative');
+    await eventually(
+      'the error',
+      () => meter.sight(clock.now()).detail === 'load.requests is negative',
+    );
     status.answer = `{"load":${' '.repeat(70_000)}{"requests":5}}`;
     clock.advance(1_000);
-    await eventually('the error', () => /longer than 65536 bytes/.test(meter.detail()));
+    await eventually('the error', () =>
+      /longer than 65536 bytes/.test(meter.sight(clock.now()).detail),
+    );
     assert.equal(meter.value(clock.now()), null);
   });
 
@@ -116,6 +125,7 @@ describe('load meter from a file', () => {
       kind: 'file',
       path,
       interval_ms: 1_000,
+      capacity: 100,
       smoothing_ms: 5_000,
       stale_ms: 10_000,
     } as const;
@@ -129,14 +139,16 @@ describe('load meter from a file', () => {
 
   test('a file older than stale_ms is unknown', async () => {
     const [meter, clock] = await file('42', 11);
-    await eventually('the reason', () => /11 s old/.test(meter.detail()));
+    await eventually('the reason', () => /11 s old/.test(meter.sight(clock.now()).detail));
     assert.equal(meter.value(clock.now()), null);
   });
 
   for (const text of ['', 'NaN', '-1', '1 2', 'Infinity', '7'.repeat(400)]) {
     test(`${JSON.stringify(text.slice(0, 10))} is not a load`, async () => {
       const [meter, clock] = await file(text, 0);
-      await eventually('it was read', () => /not a number|negative|long/.test(meter.detail()));
+      await eventually('it was read', () =>
+        /not a number|negative|long/.test(meter.sight(clock.now()).detail),
+      );
       assert.equal(meter.value(clock.now()), null);
     });
   }
@@ -146,7 +158,7 @@ describe('load meter from a file', () => {
     await eventually('the value', () => meter.value(clock.now()) === 5);
     await rm(path);
     clock.advance(1_000);
-    await eventually('the reason', () => /no such file/.test(meter.detail()));
+    await eventually('the reason', () => /no such file/.test(meter.sight(clock.now()).detail));
     assert.equal(meter.value(3_000), null);
   });
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { err, ok } from '../../src/base/result.ts';
-import { loadFromJson } from '../../src/observe/meter-source.ts';
+import { loadFromJson } from '../../src/observe/meter-json.ts';
 import { currentLoad, takeReading, UNREAD } from '../../src/observe/meter-state.ts';
 
 const validity = { stale_ms: 60_000, silent_ms: 6_000, smoothing_ms: 2_000 };
@@ -29,6 +29,18 @@ describe('load meter state', () => {
     state = takeReading(state, err('connection refused'), 2_000, validity);
     assert.equal(currentLoad(state, 5_999), 50);
     assert.equal(state.detail, 'connection refused');
+    assert.equal(currentLoad(state, 6_000), null);
+  });
+
+  test('a rate that waits for another reading leaves the last one standing, not for ever', () => {
+    const waiting = ok({ value: null, detail: 'a counter went back' });
+    assert.equal(currentLoad(takeReading(UNREAD, waiting, 0, validity), 0), null);
+    let state = takeReading(UNREAD, read(50), 0, validity);
+    for (let now = 1_000; now <= 6_000; now += 1_000) {
+      assert.equal(currentLoad(state, now - 1), 50);
+      state = takeReading(state, waiting, now, validity);
+    }
+    assert.equal(state.detail, 'a counter went back');
     assert.equal(currentLoad(state, 6_000), null);
   });
 
@@ -65,7 +77,7 @@ describe('the number in a JSON document', () => {
   for (const [text, field, expected] of cases) {
     test(`${text} at ${field}`, () => {
       const result = loadFromJson(text, field);
-      if (typeof expected === 'number') assert.deepEqual(result, ok(expected));
+      if (typeof expected === 'number') assert.deepEqual(result, read(expected));
       else assert.match(result.ok ? '' : result.error, expected);
     });
   }

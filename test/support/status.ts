@@ -13,6 +13,7 @@ export const STARTED: Status = {
   drain: null,
   load: null,
   load_detail: '',
+  load_meters: [],
   sites: [],
   endpoints: [],
   routes: [],
