@@ -2,30 +2,11 @@
 import type { Check, ProbeTarget } from '../model/check.ts';
 import type { Endpoint, PoolMember, Vantage } from '../model/config.ts';
 import type { GoodFiles } from './build.ts';
-import type { CheckEntry } from './schema-check.ts';
+import { buildCheck, portOf } from './build-check.ts';
 import type { ServiceEntry } from './schema-services.ts';
 import type { SiteFile } from './schema-site.ts';
 
 const HOME_ALONE: Vantage = { observers: 0, rule: 'home' };
-
-function buildCheck(name: string, check: CheckEntry): Check {
-  const { interval, timeout, rise, fall, jitter } = check;
-  const timing = {
-    name,
-    interval_ms: interval,
-    interval_failing_ms: interval,
-    timeout_ms: timeout,
-    rise,
-    fall,
-    jitter,
-    source4: null,
-    source6: null,
-  };
-  if (check.kind === 'tcp') return { ...timing, kind: 'tcp' };
-  const { kind, path, expect } = check;
-  const verify = check.kind === 'https' && check.verify;
-  return { ...timing, kind, path, host: check.host ?? null, expect, verify };
-}
 
 type LoadBalancer = SiteFile['load_balancers'][number];
 
@@ -44,15 +25,19 @@ export class EndpointTable {
     for (const service of files.services.flatMap(({ services }) => services)) {
       for (const { id } of this.#members(service)) wanted.add(id);
     }
-    const checks = Object.entries(files.deployment.checks);
+    const checks = Object.entries(files.deployment.checks).map(([name, check]) => ({
+      name,
+      check: buildCheck(name, check, files.dir),
+      port: portOf(check),
+    }));
     const endpoints: Endpoint[] = [];
     const targets: ProbeTarget[] = [];
     for (const [site, { load_balancers }] of files.sites.entries()) {
       for (const each of load_balancers) {
-        for (const [name, check] of checks) {
+        for (const { name, check, port } of checks) {
           const id = `${each.name}/${name}`;
           if (!wanted.has(id)) continue;
-          const target = buildTarget(id, each, site, buildCheck(name, check), check.port);
+          const target = buildTarget(id, each, site, check, port);
           targets.push(target);
           endpoints.push(buildEndpoint(id, each, site, targets.length - 1));
         }

@@ -1,6 +1,7 @@
 /** Values that are each possible but not together: orders of times and thresholds, addresses. */
 import { penaltyMax } from '../decide/damping.ts';
 import { formatHostPort } from '../net/ip.ts';
+import { checkProbes } from './check-probes.ts';
 import type { Path } from './document.ts';
 import { holds, listensOf } from './listens.ts';
 import type { SourceFiles } from './names.ts';
@@ -76,14 +77,7 @@ function checkDeployment(file: YamlFile<DeploymentFile>, problems: Problem[]): v
   const value = file.value;
   if (!value) return;
   const report = reporter(file, problems);
-  for (const [name, check] of Object.entries(value.checks)) {
-    if (check.timeout <= check.interval) continue;
-    const interval = formatDuration(check.interval);
-    report(
-      ['checks', name, 'timeout'],
-      `the timeout is above the interval: write at most ${interval}, or raise the interval`,
-    );
-  }
+  checkProbes(value.checks, report);
   if (value.policy.report_stale < 2 * value.policy.report_interval) {
     const least = formatDuration(2 * value.policy.report_interval);
     report(

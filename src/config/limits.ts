@@ -18,6 +18,10 @@ export const SITES_MAX = 64;
 export const ZONES_MAX = 10_000;
 export const LOAD_BALANCERS_PER_SITE_MAX = 1024;
 export const CHECKS_MAX = 1024;
+/** Of one check: headers of its request, arguments of its command, records that it expects. */
+export const HEADERS_MAX = 32;
+export const ARGUMENTS_MAX = 64;
+export const DNS_ANSWERS_MAX = 64;
 export const REGIONS_MAX = 255;
 export const REGION_PREFIXES_MAX = 100_000;
 export const VIPS_MAX = SITE_ROUTES_MAX;

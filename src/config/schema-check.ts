@@ -1,15 +1,38 @@
 /** The schema of `checks` in deployment.yaml. Descriptions are the reference (docs/configuration.md). */
 import { z } from 'zod';
-import { duration, httpHost, httpPath, integer, port } from './values.ts';
+import { HEADERS_MAX } from './limits.ts';
+import {
+  address4,
+  address6,
+  byteSize,
+  domainName,
+  duration,
+  filePath,
+  httpHost,
+  httpPath,
+  integer,
+  port,
+  shown,
+} from './values.ts';
+import {
+  expectedText,
+  headerName,
+  headerValue,
+  pattern,
+  sentText,
+  statusRange,
+} from './values-check.ts';
 
 const timing = {
-  port: port().describe('Port that is probed on every load balancer.'),
   interval: duration(50, 3_600_000)
     .prefault('5s')
     .describe('Time from the start of one probe to the start of the next.'),
+  interval_failing: duration(50, 3_600_000)
+    .optional()
+    .describe('The same while probes fail or have just begun to succeed; without it, `interval`.'),
   timeout: duration(10, 600_000)
     .prefault('2s')
-    .describe('A probe without a result after this has failed; not above `interval`.'),
+    .describe('A probe without a result after this has failed; not above the intervals.'),
   rise: integer(1, 100).default(2).describe('Successes in a row that bring an endpoint up.'),
   fall: integer(1, 100).default(3).describe('Failures in a row that bring an endpoint down.'),
   jitter: z
@@ -18,40 +41,116 @@ const timing = {
     .max(0.5)
     .default(0.1)
     .describe('Part of the interval by which each probe is moved at random.'),
+  source: address4()
+    .optional()
+    .describe(
+      'Address that probes of IPv4 addresses come from; every machine that probes must have it.',
+    ),
+  source6: address6().optional().describe('The same for IPv6 addresses.'),
 };
 
+const probed = {
+  port: port().describe('Port that is probed on every load balancer.'),
+  ...timing,
+};
+
+const tls = {
+  server_name: domainName()
+    .optional()
+    .describe(
+      'Name that the server is told (SNI) and that its certificate must have; without it, `host`.',
+    ),
+  verify: z
+    .boolean()
+    .default(true)
+    .describe('Whether a certificate that does not verify fails the probe.'),
+  ca_file: filePath()
+    .optional()
+    .describe('File of CA certificates (PEM) to trust instead of the usual ones, on each machine.'),
+  certificate_days_min: integer(0, 3650)
+    .optional()
+    .describe('Days that the certificate must still be valid for; fewer fail the probe.'),
+};
+
+const { server_name, ...tlsRest } = tls;
+const handshake = {
+  server_name: server_name.describe(
+    'Name that the server is told (SNI) and that its certificate must have; without it, the address.',
+  ),
+  ...tlsRest,
+};
+
+const status = z.union([integer(100, 599), statusRange()], {
+  error: ({ input }) => `${shown(input)} is no status: write one like 200, 200-299 or 2xx`,
+});
+
 const request = {
-  path: httpPath().prefault('/').describe('Target of the GET request.'),
+  method: z
+    .enum(['GET', 'HEAD', 'OPTIONS', 'POST'])
+    .default('GET')
+    .describe('Method of the request, which has no body.'),
+  path: httpPath().prefault('/').describe('Target of the request.'),
   host: httpHost()
     .optional()
     .describe('Host header, and the TLS server name; without it, the address of the endpoint.'),
+  headers: z
+    .record(headerName(), headerValue())
+    .refine((headers) => Object.keys(headers).length <= HEADERS_MAX, {
+      error: `too many headers: write at most ${HEADERS_MAX}`,
+    })
+    .default({})
+    .describe('More headers of the request, by name.'),
   expect: z
-    .array(integer(100, 599))
+    .array(status)
     .min(1)
     .max(500)
     .default([200])
-    .describe('Status codes that count as healthy.'),
+    .describe('Status codes that count as healthy: numbers, ranges like 200-299, or 2xx.'),
+  body_contains: expectedText().optional().describe('Text that the body must contain.'),
+  body_matches: pattern()
+    .optional()
+    .describe('Regular expression (of JavaScript, flags `s` and `u`) that the body must match.'),
+  body_max: byteSize(1_000, 1_000_000)
+    .prefault('64kB')
+    .describe('Of the body so much is read and looked at; what lies beyond does not count.'),
 };
 
-export const check = z.discriminatedUnion('kind', [
+/** Each is a branch of `check`, by its `kind`. */
+const kinds = [
   z.strictObject({
-    kind: z.literal('http').describe('A GET request answered with an expected status.'),
-    ...timing,
+    kind: z.literal('http').describe('An HTTP request answered with an expected status.'),
+    ...probed,
     ...request,
   }),
   z.strictObject({
     kind: z.literal('https').describe('The same over TLS.'),
-    ...timing,
+    ...probed,
     ...request,
-    verify: z
-      .boolean()
-      .default(true)
-      .describe('Whether a certificate that does not verify fails the probe.'),
+    ...tls,
   }),
   z.strictObject({
-    kind: z.literal('tcp').describe('A TCP connection that is accepted.'),
-    ...timing,
+    kind: z
+      .literal('tcp')
+      .describe('A TCP connection that is accepted, and what it is to say if anything.'),
+    ...probed,
+    send: sentText()
+      .prefault('')
+      .describe('Text to send once connected, with `\\r`, `\\n`, `\\t`, `\\\\` and `\\xHH`.'),
+    expect_contains: expectedText().optional().describe('Text that the answer must contain.'),
+    expect_matches: pattern()
+      .optional()
+      .describe('Regular expression (of JavaScript, flags `s` and `u`) that it must match.'),
+    read_max: byteSize(1_000, 64_000)
+      .prefault('4kB')
+      .describe('The expected must come within so much of the answer; more is not read.'),
   }),
-]);
+  z.strictObject({
+    kind: z.literal('tls').describe('A TLS handshake, without anything said after it.'),
+    ...probed,
+    ...handshake,
+  }),
+] as const;
+
+export const check = z.discriminatedUnion('kind', kinds);
 
 export type CheckEntry = z.output<typeof check>;

@@ -149,7 +149,7 @@ export const label = () =>
     (text) => (/^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/.test(text) ? text : null),
   );
 
-const HOST =
+export const HOST =
   /^(?=.{1,253}\.?$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\.?$/i;
 
 /** A domain name of host-like labels, lower-cased, without the trailing dot. */

@@ -21,24 +21,66 @@ export interface CheckTiming {
   readonly source6: string | null;
 }
 
-export type Check = CheckTiming &
-  (
-    | { readonly kind: 'tcp' }
-    | {
-        readonly kind: 'http' | 'https';
-        readonly path: string;
-        readonly host: string | null;
-        /** Status codes that count as healthy. */
-        readonly expect: readonly number[];
-        /** https only: verify the certificate. */
-        readonly verify: boolean;
-      }
-  );
+/** What text must be in what a server sends; both, where both are given. */
+export interface TextMatch {
+  readonly contains: string | null;
+  /** Source of a regular expression, to be read with the flags `s` and `u`. */
+  readonly matches: string | null;
+}
+
+/** What is asked of a TLS server. */
+export interface TlsTerms {
+  /** Name for the server (SNI) and in its certificate; null: that of the host, or none for an address. */
+  readonly server_name: string | null;
+  readonly verify: boolean;
+  /** Path of a file of CA certificates that are trusted instead of the system's; null: the system's. */
+  readonly ca_file: string | null;
+  /** The certificate must be valid for so many days more; null: not asked. */
+  readonly certificate_days_min: number | null;
+}
+
+export interface TcpCheck {
+  readonly kind: 'tcp';
+  /** What is sent once connected, in hexadecimal; '': nothing. */
+  readonly send: string;
+  /** Null: the connection is enough. */
+  readonly expect: TextMatch | null;
+  /** Of the answer so much is read. */
+  readonly read_bytes_max: number;
+}
+
+export interface TlsCheck extends TlsTerms {
+  readonly kind: 'tls';
+}
+
+interface HttpTerms {
+  readonly method: string;
+  readonly path: string;
+  readonly host: string | null;
+  /** Lower-case name → value. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Status codes that count as healthy. */
+  readonly expect: readonly number[];
+  /** Null: the body may be anything. */
+  readonly body: TextMatch | null;
+  readonly body_bytes_max: number;
+}
+
+export interface HttpCheck extends HttpTerms {
+  readonly kind: 'http';
+}
+
+export interface HttpsCheck extends HttpTerms, TlsTerms {
+  readonly kind: 'https';
+}
+
+export type Check = CheckTiming & (TcpCheck | TlsCheck | HttpCheck | HttpsCheck);
 
 /** One address of one load balancer by one check: what is probed, once for all who want to know. */
 export interface ProbeTarget {
-  /** "LOADBALANCER/CHECK/ipv4" or "…/ipv6", unique. */
+  /** "LOADBALANCER/CHECK/ipv4" or "…/ipv6", of an uplink "SITE/uplink/ADDRESS/CHECK/…"; unique. */
   readonly id: string;
+  /** Empty for the target of an uplink. */
   readonly load_balancer: string;
   /** Index into Config.sites. */
   readonly site: number;

@@ -25,6 +25,10 @@ const SENTENCE_CHARS_MAX = 160;
 /** A sentence of at most 160 characters on one line. */
 export function socketErrorText(error: Error): string {
   const code = String((error as NodeJS.ErrnoException).code ?? '');
+  const { syscall, address } = error as NodeJS.ErrnoException & { address?: string };
+  if (code === 'EADDRNOTAVAIL' && syscall === 'bind' && address !== undefined) {
+    return `the source ${address} is not an address of this machine`;
+  }
   if (Object.hasOwn(SENTENCES, code)) return SENTENCES[code]!;
   if (code.startsWith('HPE_')) return 'the answer is not HTTP';
   const words = error.message || code || 'unknown error';

@@ -1,57 +1,25 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { createServer as createHttp, type RequestListener } from 'node:http';
 import { createServer as createHttps } from 'node:https';
-import { type AddressInfo, createServer as createTcp, type Server, type Socket } from 'node:net';
 import { afterEach, describe, test } from 'node:test';
-import { type Clock, SystemClock, VirtualClock } from '../../src/base/clock.ts';
+import { VirtualClock } from '../../src/base/clock.ts';
 import type { Check, ProbeTarget } from '../../src/model/check.ts';
-import { probe } from '../../src/observe/probe.ts';
 import { TEST_CERTIFICATE, TEST_KEY } from '../support/certificate.ts';
-import { HTTP_CHECK, testConfig } from '../support/config.ts';
 import { eventually } from '../support/eventually.ts';
+import { ProbeServers, run, targetOf, temporaryFile } from '../support/probe.ts';
 
-const base = testConfig().targets[0]!;
-const servers: { server: Server; sockets: Set<Socket> }[] = [];
+const servers = new ProbeServers();
+const listen = servers.listen.bind(servers);
+afterEach(() => servers.close());
 
-async function listen(server: Server): Promise<number> {
-  const sockets = new Set<Socket>();
-  server.on('connection', (socket) => {
-    sockets.add(socket);
-    socket.on('error', () => {});
-    socket.on('close', () => sockets.delete(socket));
-  });
-  servers.push({ server, sockets });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return (server.address() as AddressInfo).port;
-}
+type HttpChange = Partial<Extract<Check, { kind: 'http' }>> & { port: number };
+type HttpsChange = Partial<Extract<Check, { kind: 'https' }>> & { port: number };
 
-/** After each test: no probe may have left a connection open. */
-afterEach(async () => {
-  for (const { server, sockets } of servers.splice(0)) {
-    await eventually('the probe has closed its connection', () => sockets.size === 0);
-    server.close();
-  }
-});
-
-type HttpChange = Partial<Extract<Check, { kind: 'http' | 'https' }>>;
-
-function endpoint({ port, ...check }: HttpChange & { port: number }): ProbeTarget {
-  const http: Extract<Check, { kind: 'http' | 'https' }> = HTTP_CHECK;
-  const changed = { ...http, timeout_ms: 5_000, ...check };
-  return { ...base, address: '127.0.0.1', port, check: changed };
-}
-
-const run = (
-  target: ProbeTarget,
-  clock: Clock = new SystemClock(),
-  signal = new AbortController().signal,
-) => probe(target, clock, signal);
+const endpoint = ({ port, ...check }: HttpChange): ProbeTarget => targetOf('http', port, check);
+const secure = ({ port, ...check }: HttpsChange): ProbeTarget => targetOf('https', port, check);
 
 const answering = (listener: RequestListener) => listen(createHttp(listener));
-const raw = (bytes: string) =>
-  listen(createTcp((socket) => socket.on('data', () => socket.end(bytes))));
+const raw = (bytes: string) => servers.tcp((socket) => socket.on('data', () => socket.end(bytes)));
 
 describe('HTTP probe', () => {
   test('an expected status is good, and the request is what the check says', async () => {
@@ -76,12 +44,61 @@ describe('HTTP probe', () => {
   });
 
   test('nobody listens: connection refused', async () => {
-    const server = createTcp();
-    const port = await listen(server);
-    server.close();
-    await once(server, 'close');
-    servers.length = 0;
+    const port = await servers.closedPort();
     assert.deepEqual(await run(endpoint({ port })), { ok: false, detail: 'connection refused' });
+  });
+
+  test('methods, headers and ranges of statuses are as the check says', async () => {
+    let seen: unknown[] = [];
+    const port = await answering((request, response) => {
+      const { host, 'x-probe': header, 'user-agent': agent } = request.headers;
+      seen = [request.method, host, header, agent];
+      response.writeHead(299).end();
+    });
+    const headers = { 'x-probe': 'one two', 'user-agent': 'mine/1' };
+    const expect = [...Array.from({ length: 100 }, (_, i) => 200 + i), 404];
+    const good = await run(endpoint({ port, method: 'HEAD', host: 'a.example', headers, expect }));
+    assert.deepEqual(good, { ok: true, detail: 'HTTP 299' });
+    assert.deepEqual(seen, ['HEAD', 'a.example', 'one two', 'mine/1']);
+    const bad = await run(endpoint({ port, expect: [404, 200, 201, 202] }));
+    assert.equal(bad.detail, 'HTTP 299, expected 200-202 or 404');
+  });
+
+  test('a body is good only with the text that is expected in it', async () => {
+    const port = await answering((_, response) => response.end('status: ready\nload: 0.7\n'));
+    const body = { contains: 'ready', matches: '^load: 0\\.\\d$|load: 0\\.\\d\\n$' };
+    assert.deepEqual(await run(endpoint({ port, body })), { ok: true, detail: 'HTTP 200' });
+    const text = await run(endpoint({ port, body: { ...body, contains: 'down' } }));
+    assert.equal(text.detail, 'HTTP 200, but the body does not contain "down"');
+    const pattern = await run(endpoint({ port, body: { contains: null, matches: 'x.+y' } }));
+    assert.deepEqual(pattern, {
+      ok: false,
+      detail: 'HTTP 200, but the body does not match "x.+y"',
+    });
+  });
+
+  test('what lies beyond body_max does not count', async () => {
+    const port = await answering((_, response) => response.end(`${'x'.repeat(5_000)}ready`));
+    const body = { contains: 'ready', matches: null };
+    assert.equal((await run(endpoint({ port, body, body_bytes_max: 6_000 }))).ok, true);
+    assert.deepEqual(await run(endpoint({ port, body, body_bytes_max: 5_002 })), {
+      ok: false,
+      detail: 'HTTP 200, but the body does not contain "ready" in its first 5002 bytes',
+    });
+  });
+
+  test('comes from the source of its family; one that is not here is told', async () => {
+    let from = '';
+    const port = await answering((request, response) => {
+      from = String(request.socket.remoteAddress);
+      response.end();
+    });
+    const source6 = '2001:db8::9';
+    assert.equal((await run(endpoint({ port, source4: '127.88.0.9', source6 }))).ok, true);
+    assert.equal(from, '127.88.0.9');
+    const lost = await run(endpoint({ port, source4: '192.0.2.77' }));
+    const detail = 'the source 192.0.2.77 is not an address of this machine';
+    assert.deepEqual(lost, { ok: false, detail });
   });
 
   test('an answer without end is cut off and good', async () => {
@@ -168,7 +185,6 @@ describe('HTTP probe', () => {
 });
 
 describe('HTTPS probe', () => {
-  const secure = { kind: 'https' as const };
   async function start(names: string[]): Promise<number> {
     const server = createHttps({ key: TEST_KEY, cert: TEST_CERTIFICATE }, (_, response) => {
       response.end('ok');
@@ -180,49 +196,54 @@ describe('HTTPS probe', () => {
   test('sends the host as server name and, unless told to, does not verify', async () => {
     const names: string[] = [];
     const port = await start(names);
-    const named = await run(endpoint({ ...secure, port, host: 'www.example.com:8443' }));
-    const bare = await run(endpoint({ ...secure, port }));
+    const named = await run(secure({ port, host: 'www.example.com:8443' }));
+    const bare = await run(secure({ port }));
     assert.deepEqual([named.ok, bare.ok, names], [true, true, ['www.example.com', 'false']]);
   });
 
   test('told to verify, a certificate that nobody signed is bad', async () => {
     const port = await start([]);
-    const result = await run(endpoint({ ...secure, port, host: 'www.example.com', verify: true }));
+    const result = await run(secure({ port, host: 'www.example.com', verify: true }));
     assert.deepEqual(result, { ok: false, detail: 'the certificate is self-signed' });
+  });
+
+  const ca_file = temporaryFile('ca.pem', TEST_CERTIFICATE);
+  const host = 'www.example.com';
+
+  test('a certificate of its own CA is good, for its own name only', async () => {
+    const names: string[] = [];
+    const port = await start(names);
+    const verify = true;
+    assert.equal((await run(secure({ port, host, verify, ca_file }))).ok, true);
+    const server_name = 'www.example.com';
+    const apart = await run(secure({ port, host: 'a.example', server_name, verify, ca_file }));
+    assert.deepEqual([apart.ok, names], [true, [server_name, server_name]]);
+    const other = await run(secure({ port, host: 'a.example', verify, ca_file }));
+    assert.deepEqual(other, { ok: false, detail: 'the certificate is for another name' });
+  });
+
+  test('a CA file that is missing or none is told by its name', async () => {
+    const port = await start([]);
+    for (const path of ['/nonexistent.pem', '/dev/null', temporaryFile('ca.pem', 'nonsense')]) {
+      const result = await run(secure({ port, host, verify: true, ca_file: path }));
+      assert.equal(result.ok, false);
+      assert.match(result.detail, new RegExp(`^the CA file ${path} cannot be used \\(.+\\)$`));
+    }
+  });
+
+  test('a certificate that ends too soon is bad', async () => {
+    const port = await start([]);
+    const clock = new VirtualClock(0, Date.UTC(2126, 9, 1));
+    const soon = await run(secure({ port, host, certificate_days_min: 30 }), clock);
+    const detail = 'the certificate ends in 26 days, expected at least 30';
+    assert.deepEqual(soon, { ok: false, detail });
+    const fine = await run(secure({ port, host, certificate_days_min: 26 }), clock);
+    assert.deepEqual(fine, { ok: true, detail: 'HTTP 200' });
   });
 
   test('a server that speaks plain HTTP is bad', async () => {
     const port = await answering((_, response) => response.end());
-    const result = await run(endpoint({ ...secure, port }));
+    const result = await run(secure({ port }));
     assert.equal(result.ok, false);
-  });
-});
-
-describe('TCP probe', () => {
-  const tcp = (port: number): ProbeTarget => ({
-    ...endpoint({ port }),
-    check: { ...HTTP_CHECK, kind: 'tcp', timeout_ms: 5_000 },
-  });
-
-  test('a connection that is accepted is good, one that is refused is bad', async () => {
-    const server = createTcp();
-    const port = await listen(server);
-    assert.deepEqual(await run(tcp(port)), { ok: true, detail: 'connected' });
-    server.close();
-    await once(server, 'close');
-    assert.deepEqual(await run(tcp(port)), { ok: false, detail: 'connection refused' });
-  });
-
-  test('the timeout and an abort end it', async () => {
-    const clock = new VirtualClock();
-    const stop = new AbortController();
-    const port = await listen(createTcp());
-    const slow = run(tcp(port), clock);
-    clock.advance(5_000);
-    assert.deepEqual(await slow, { ok: false, detail: 'no connection within 5000 ms' });
-    const stopped = run(tcp(port), clock, stop.signal);
-    stop.abort();
-    assert.equal((await stopped).detail, 'stopped');
-    assert.equal(clock.pending, 0);
   });
 });
