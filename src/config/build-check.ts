@@ -1,5 +1,6 @@
 /** Checks, from a file that has no problems. */
 import type { Check, CheckTiming, TextMatch, TlsTerms } from '../model/check.ts';
+import { expectedRecord } from './check-probes.ts';
 import { resolvePath } from './files.ts';
 import type { CheckEntry } from './schema-check.ts';
 
@@ -76,6 +77,11 @@ export function buildCheck(name: string, check: CheckEntry, dir: string): Check 
     }
     case 'tls':
       return { ...timing, kind, ...buildTls(check, dir) };
+    case 'dns': {
+      const { transport, name: question, type, rcode } = check;
+      const answers = check.answers.map((answer) => expectedRecord(type, answer)!);
+      return { ...timing, kind, transport, question, type, rcode, answers };
+    }
   }
 }
 

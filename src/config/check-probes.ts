@@ -1,8 +1,9 @@
 /** Values of one check that are each possible but not together. */
+import { canonicalAddress } from '../net/ip.ts';
 import type { Path } from './document.ts';
 import type { CheckEntry } from './schema-check.ts';
 import type { DeploymentFile } from './schema-deployment.ts';
-import { formatDuration } from './values.ts';
+import { formatDuration, HOST } from './values.ts';
 
 type Report = (path: Path, message: string) => void;
 
@@ -11,6 +12,7 @@ export function checkProbes(checks: DeploymentFile['checks'], report: Report): v
     if ('of' in check) continue;
     const at = (...path: Path): Path => ['checks', name, ...path];
     checkTimes(check, (key, message) => report(at(key), message));
+    if (check.kind === 'dns') checkAnswers(check, (path, message) => report(at(...path), message));
     if (check.kind === 'http' || check.kind === 'https') {
       const key = check.body_contains === undefined ? 'body_matches' : 'body_contains';
       if (check.method === 'HEAD' && check[key] !== undefined) {
@@ -32,4 +34,40 @@ function checkTimes(check: CheckEntry, report: (key: string, message: string) =>
   const key = interval_failing < interval ? 'interval_failing' : 'interval';
   const least = formatDuration(Math.min(interval, interval_failing));
   report('timeout', `the timeout is above the ${key}: write at most ${least}, or raise the ${key}`);
+}
+
+type DnsEntry = Extract<CheckEntry, { kind: 'dns' }>;
+
+const WANTED: Readonly<Record<DnsEntry['type'], string>> = {
+  A: 'an IPv4 address',
+  AAAA: 'an IPv6 address',
+  NS: 'the name of a name server',
+  SOA: 'the name of the primary server',
+  CNAME: 'a name',
+  MX: 'a preference and a name, such as "10 mail.example.com"',
+  TXT: 'a text',
+  PTR: 'a name',
+};
+
+/** An expected record in canonical form; null if it is none of that type. */
+export function expectedRecord(type: DnsEntry['type'], text: string): string | null {
+  if (type === 'TXT') return text;
+  if (type === 'A' || type === 'AAAA') {
+    return text.includes(':') === (type === 'AAAA') ? canonicalAddress(text) : null;
+  }
+  const mx = /^([0-9]{1,5}) +(\S+)$/.exec(text);
+  const name = type === 'MX' ? mx?.[2] : text;
+  if (name === undefined || !HOST.test(name)) return null;
+  const canonical = name.toLowerCase().replace(/\.$/, '');
+  return type === 'MX' ? `${Number(mx![1])} ${canonical}` : canonical;
+}
+
+function checkAnswers(check: DnsEntry, report: (path: Path, message: string) => void): void {
+  check.answers.forEach((answer, i) => {
+    if (expectedRecord(check.type, answer) !== null) return;
+    report(['answers', i], `"${answer}" is no ${check.type} record: write ${WANTED[check.type]}`);
+  });
+  if (check.rcode !== 'NOERROR' && check.answers.length > 0) {
+    report(['answers'], `no answers come with ${check.rcode}: remove one of the two`);
+  }
 }

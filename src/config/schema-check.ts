@@ -1,6 +1,6 @@
 /** The schema of `checks` in deployment.yaml. Descriptions are the reference (docs/configuration.md). */
 import { z } from 'zod';
-import { HEADERS_MAX } from './limits.ts';
+import { DNS_ANSWERS_MAX, HEADERS_MAX } from './limits.ts';
 import {
   address4,
   address6,
@@ -19,6 +19,7 @@ import {
   headerName,
   headerValue,
   pattern,
+  questionName,
   sentText,
   statusRange,
 } from './values-check.ts';
@@ -115,6 +116,9 @@ const request = {
     .describe('Of the body so much is read and looked at; what lies beyond does not count.'),
 };
 
+export const DNS_TYPES = ['A', 'AAAA', 'NS', 'SOA', 'CNAME', 'MX', 'TXT', 'PTR'] as const;
+export const DNS_RCODES = ['NOERROR', 'NXDOMAIN', 'SERVFAIL', 'REFUSED'] as const;
+
 /** Each is a branch of `check`, by its `kind`. */
 const kinds = [
   z.strictObject({
@@ -148,6 +152,22 @@ const kinds = [
     kind: z.literal('tls').describe('A TLS handshake, without anything said after it.'),
     ...probed,
     ...handshake,
+  }),
+  z.strictObject({
+    kind: z.literal('dns').describe('A DNS question answered as expected.'),
+    port: port().default(53).describe('Port that is asked on every load balancer.'),
+    ...timing,
+    transport: z.enum(['udp', 'tcp']).default('udp').describe('What the question goes over.'),
+    name: questionName().describe('Name to ask for.'),
+    type: z.enum(DNS_TYPES).default('A').describe('Type to ask for.'),
+    rcode: z.enum(DNS_RCODES).default('NOERROR').describe('Response code that is expected.'),
+    answers: z
+      .array(expectedText())
+      .max(DNS_ANSWERS_MAX)
+      .default([])
+      .describe(
+        'Records that must be among the answers: addresses, names, texts, `10 mail.example.com` (MX).',
+      ),
   }),
 ] as const;
 

@@ -74,7 +74,21 @@ export interface HttpsCheck extends HttpTerms, TlsTerms {
   readonly kind: 'https';
 }
 
-export type Check = CheckTiming & (TcpCheck | TlsCheck | HttpCheck | HttpsCheck);
+export interface DnsCheck {
+  readonly kind: 'dns';
+  readonly transport: 'udp' | 'tcp';
+  /** The name that is asked for, without the trailing dot; '.' is the root. */
+  readonly question: string;
+  readonly type: DnsQuestionType;
+  readonly rcode: DnsRcode;
+  /** Addresses, names or texts in canonical form that must all be among the answers. */
+  readonly answers: readonly string[];
+}
+
+export type DnsQuestionType = 'A' | 'AAAA' | 'NS' | 'SOA' | 'CNAME' | 'MX' | 'TXT' | 'PTR';
+export type DnsRcode = 'NOERROR' | 'NXDOMAIN' | 'SERVFAIL' | 'REFUSED';
+
+export type Check = CheckTiming & (TcpCheck | TlsCheck | HttpCheck | HttpsCheck | DnsCheck);
 
 /** One address of one load balancer by one check: what is probed, once for all who want to know. */
 export interface ProbeTarget {

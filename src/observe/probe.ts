@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../base/clock.ts';
 import type { Check, ProbeTarget } from '../model/check.ts';
+import { probeDns } from './probe-dns.ts';
 import { probeHttp } from './probe-http.ts';
 import { probeTcp } from './probe-tcp.ts';
 import { probeTls } from './probe-tls.ts';
@@ -28,6 +29,7 @@ const PROBES: { readonly [Kind in Check['kind']]: ProbeOf<Kind> } = {
   https: probeHttp,
   tcp: probeTcp,
   tls: probeTls,
+  dns: probeDns,
 };
 
 export const probe: Probe = (target, clock, signal) => {
