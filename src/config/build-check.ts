@@ -82,10 +82,12 @@ export function buildCheck(name: string, check: CheckEntry, dir: string): Check 
       const answers = check.answers.map((answer) => expectedRecord(type, answer)!);
       return { ...timing, kind, transport, question, type, rcode, answers };
     }
+    case 'icmp':
+      return { ...timing, kind };
   }
 }
 
-/** The port that is probed. */
+/** The port that is probed; 0 for a kind of check that has none. */
 export function portOf(check: CheckEntry): number {
-  return check.port;
+  return check.kind === 'icmp' ? 0 : check.port;
 }

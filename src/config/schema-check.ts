@@ -169,6 +169,12 @@ const kinds = [
         'Records that must be among the answers: addresses, names, texts, `10 mail.example.com` (MX).',
       ),
   }),
+  z.strictObject({
+    kind: z
+      .literal('icmp')
+      .describe('An ICMP echo request (ping) that is answered: the machine, not its service.'),
+    ...timing,
+  }),
 ] as const;
 
 export const check = z.discriminatedUnion('kind', kinds);

@@ -88,7 +88,12 @@ export interface DnsCheck {
 export type DnsQuestionType = 'A' | 'AAAA' | 'NS' | 'SOA' | 'CNAME' | 'MX' | 'TXT' | 'PTR';
 export type DnsRcode = 'NOERROR' | 'NXDOMAIN' | 'SERVFAIL' | 'REFUSED';
 
-export type Check = CheckTiming & (TcpCheck | TlsCheck | HttpCheck | HttpsCheck | DnsCheck);
+export interface IcmpCheck {
+  readonly kind: 'icmp';
+}
+
+export type Check = CheckTiming &
+  (TcpCheck | TlsCheck | HttpCheck | HttpsCheck | DnsCheck | IcmpCheck);
 
 /** One address of one load balancer by one check: what is probed, once for all who want to know. */
 export interface ProbeTarget {

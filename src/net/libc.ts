@@ -12,6 +12,7 @@ import { type HostPort, parseAddress } from './ip.ts';
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 const SOCK_CLOEXEC = 0x80000;
+const O_CLOEXEC = 0x80000;
 
 export const MSG_DONTWAIT = 0x40;
 export const MSG_WAITFORONE = 0x10000;
@@ -44,7 +45,8 @@ export interface NativeMemory {
 
 export interface Libc {
   alloc(size: number): NativeMemory;
-  socket(domain: number, type: number): number;
+  /** `protocol` is the type's own by default. */
+  socket(domain: number, type: number, protocol?: number): number;
   setOption(fd: number, level: number, option: number, value: Uint8Array): number;
   bind(fd: number, address: Uint8Array): number;
   connect(fd: number, address: Uint8Array): number;
@@ -58,6 +60,8 @@ export interface Libc {
   mallopt(parameter: number, value: number): void;
   /** A second descriptor of the same file, which programs that we start do not get. */
   duplicate(fd: number): number;
+  /** Makes `fd`, which is closed before, another descriptor of the file of `by` (dup3(2)). */
+  replace(fd: number, by: number): number;
   /** See shutdown(2): both directions. */
   shutdown(fd: number): number;
   /** Never waits, and raises no SIGPIPE. Returns the octets that the kernel has taken. */
@@ -115,7 +119,7 @@ function bindCalls(): Libc | null {
       bytes.fill(0);
       return { address: Number(pointer), bytes };
     },
-    socket: (domain, type) => checked(socket(domain, type | SOCK_CLOEXEC, 0)),
+    socket: (domain, type, protocol = 0) => checked(socket(domain, type | SOCK_CLOEXEC, protocol)),
     setOption: (fd, level, option, value) =>
       checked(setsockopt(fd, level, option, value, value.length)),
     bind: (fd, address) => checked(bind(fd, address, address.length)),
@@ -133,6 +137,7 @@ function bindCalls(): Libc | null {
 
 type EventCalls =
   | 'duplicate'
+  | 'replace'
   | 'shutdown'
   | 'sendNow'
   | 'sendTo'
@@ -148,6 +153,7 @@ function bindEventCalls(
   checked: (result: number) => number,
 ): Pick<Libc, EventCalls> {
   const fcntl = library.func('int fcntl(int, int, ...)');
+  const dup3 = library.func('int dup3(int, int, int)');
   const shutdown = library.func('int shutdown(int, int)');
   const send = library.func('int64_t send(int, void *, size_t, int)');
   const sendto = library.func('int64_t sendto(int, void *, size_t, int, void *, uint32_t)');
@@ -159,6 +165,7 @@ function bindEventCalls(
   const flags = MSG_DONTWAIT | MSG_NOSIGNAL;
   return {
     duplicate: (fd) => checked(fcntl(fd, F_DUPFD_CLOEXEC, 'int', 0)),
+    replace: (fd, by) => checked(dup3(by, fd, O_CLOEXEC)),
     shutdown: (fd) => checked(shutdown(fd, SHUT_RDWR)),
     sendNow: (fd, bytes) => checked(send(fd, bytes, bytes.length, flags)),
     sendTo: (fd, bytes, to) => checked(sendto(fd, bytes, bytes.length, flags, to, to.length)),

@@ -6,6 +6,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Check, ProbeTarget } from '../model/check.ts';
 import { probeDns } from './probe-dns.ts';
 import { probeHttp } from './probe-http.ts';
+import { probeIcmp } from './probe-icmp.ts';
 import { probeTcp } from './probe-tcp.ts';
 import { probeTls } from './probe-tls.ts';
 import type { ProbeResult } from './verdict.ts';
@@ -30,6 +31,7 @@ const PROBES: { readonly [Kind in Check['kind']]: ProbeOf<Kind> } = {
   tcp: probeTcp,
   tls: probeTls,
   dns: probeDns,
+  icmp: probeIcmp,
 };
 
 export const probe: Probe = (target, clock, signal) => {

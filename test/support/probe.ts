@@ -42,6 +42,7 @@ const CHECKS: { readonly [K in Kind]: Omit<CheckOf<K>, 'kind' | keyof CheckTimin
   tcp: { send: '', expect: null, read_bytes_max: 4_000 },
   tls: TLS_TERMS,
   dns: { transport: 'udp', question: 'www.example.com', type: 'A', rcode: 'NOERROR', answers: [] },
+  icmp: {},
 };
 
 /** A file with this text in a folder of its own, both gone after the tests of the file. */
