@@ -56,6 +56,11 @@ function buildHttp(check: Extract<CheckEntry, { kind: 'http' | 'https' }>) {
   };
 }
 
+/** A program by its path is found from the deployment's directory, one by its name from PATH. */
+function buildCommand([program, ...rest]: readonly string[], dir: string): string[] {
+  return [program!.includes('/') ? resolvePath(dir, program!) : program!, ...rest];
+}
+
 /** `dir`: the deployment's directory, absolute. */
 export function buildCheck(name: string, check: CheckEntry, dir: string): Check {
   const timing = buildTiming(name, check);
@@ -84,10 +89,22 @@ export function buildCheck(name: string, check: CheckEntry, dir: string): Check 
     }
     case 'icmp':
       return { ...timing, kind };
+    case 'grpc': {
+      const { service, host, tls } = check;
+      return {
+        ...timing,
+        kind,
+        service,
+        host: host ?? null,
+        tls: tls ? buildTls(check, dir) : null,
+      };
+    }
+    case 'command':
+      return { ...timing, kind, command: buildCommand(check.command, dir) };
   }
 }
 
 /** The port that is probed; 0 for a kind of check that has none. */
 export function portOf(check: CheckEntry): number {
-  return check.kind === 'icmp' ? 0 : check.port;
+  return check.kind === 'icmp' ? 0 : (check.port ?? 0);
 }

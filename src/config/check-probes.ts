@@ -1,13 +1,20 @@
 /** Values of one check that are each possible but not together. */
 import { canonicalAddress } from '../net/ip.ts';
 import type { Path } from './document.ts';
+import { mentions, type YamlFile } from './parse.ts';
 import type { CheckEntry } from './schema-check.ts';
 import type { DeploymentFile } from './schema-deployment.ts';
 import { formatDuration, HOST } from './values.ts';
 
 type Report = (path: Path, message: string) => void;
 
-export function checkProbes(checks: DeploymentFile['checks'], report: Report): void {
+const TLS_KEYS = ['server_name', 'verify', 'ca_file', 'certificate_days_min'] as const;
+
+export function checkProbes(
+  file: YamlFile<DeploymentFile>,
+  checks: DeploymentFile['checks'],
+  report: Report,
+): void {
   for (const [name, check] of Object.entries(checks)) {
     if ('of' in check) continue;
     const at = (...path: Path): Path => ['checks', name, ...path];
@@ -24,6 +31,11 @@ export function checkProbes(checks: DeploymentFile['checks'], report: Report): v
         const message = 'what is sent changes nothing without an expected answer';
         report(at('send'), `${message}: add expect_contains or expect_matches`);
       }
+    }
+    if (check.kind !== 'grpc' || check.tls) continue;
+    for (const key of TLS_KEYS) {
+      if (!mentions(file, 'checks', name, key)) continue;
+      report(at(key), 'this is only for TLS: write tls: true, or remove it');
     }
   }
 }

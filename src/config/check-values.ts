@@ -77,7 +77,7 @@ function checkDeployment(file: YamlFile<DeploymentFile>, problems: Problem[]): v
   const value = file.value;
   if (!value) return;
   const report = reporter(file, problems);
-  checkProbes(value.checks, report);
+  checkProbes(file, value.checks, report);
   if (value.policy.report_stale < 2 * value.policy.report_interval) {
     const least = formatDuration(2 * value.policy.report_interval);
     report(

@@ -1,6 +1,6 @@
 /** The schema of `checks` in deployment.yaml. Descriptions are the reference (docs/configuration.md). */
 import { z } from 'zod';
-import { DNS_ANSWERS_MAX, HEADERS_MAX } from './limits.ts';
+import { ARGUMENTS_MAX, DNS_ANSWERS_MAX, HEADERS_MAX } from './limits.ts';
 import {
   address4,
   address6,
@@ -15,7 +15,9 @@ import {
   shown,
 } from './values.ts';
 import {
+  argument,
   expectedText,
+  grpcService,
   headerName,
   headerValue,
   pattern,
@@ -174,6 +176,32 @@ const kinds = [
       .literal('icmp')
       .describe('An ICMP echo request (ping) that is answered: the machine, not its service.'),
     ...timing,
+  }),
+  z.strictObject({
+    kind: z
+      .literal('grpc')
+      .describe('SERVING as the answer of the gRPC health service (grpc.health.v1).'),
+    ...probed,
+    service: grpcService()
+      .prefault('')
+      .describe('Service to ask about; without it, the server as a whole.'),
+    host: httpHost()
+      .optional()
+      .describe('Authority of the request, and the TLS server name; without it, the address.'),
+    tls: z.boolean().default(false).describe('Whether to speak TLS.'),
+    ...tls,
+  }),
+  z.strictObject({
+    kind: z.literal('command').describe('A program of your own that exits with 0.'),
+    port: port().optional().describe('Port that the program is told, if it needs one.'),
+    ...timing,
+    command: z
+      .array(argument())
+      .min(1)
+      .max(ARGUMENTS_MAX)
+      .describe(
+        'Program and arguments, run without a shell; see [operations.md](operations.md) for its environment.',
+      ),
   }),
 ] as const;
 

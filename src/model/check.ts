@@ -92,8 +92,24 @@ export interface IcmpCheck {
   readonly kind: 'icmp';
 }
 
+export interface GrpcCheck {
+  readonly kind: 'grpc';
+  /** Name for the health service; '' asks about the server as a whole. */
+  readonly service: string;
+  /** Value of :authority; null: address and port. */
+  readonly host: string | null;
+  /** Null: HTTP/2 without TLS. */
+  readonly tls: TlsTerms | null;
+}
+
+export interface CommandCheck {
+  readonly kind: 'command';
+  /** Program and arguments; there is no shell. */
+  readonly command: readonly string[];
+}
+
 export type Check = CheckTiming &
-  (TcpCheck | TlsCheck | HttpCheck | HttpsCheck | DnsCheck | IcmpCheck);
+  (TcpCheck | TlsCheck | HttpCheck | HttpsCheck | DnsCheck | IcmpCheck | GrpcCheck | CommandCheck);
 
 /** One address of one load balancer by one check: what is probed, once for all who want to know. */
 export interface ProbeTarget {

@@ -4,7 +4,9 @@
  */
 import type { Clock } from '../base/clock.ts';
 import type { Check, ProbeTarget } from '../model/check.ts';
+import { probeCommand } from './probe-command.ts';
 import { probeDns } from './probe-dns.ts';
+import { probeGrpc } from './probe-grpc.ts';
 import { probeHttp } from './probe-http.ts';
 import { probeIcmp } from './probe-icmp.ts';
 import { probeTcp } from './probe-tcp.ts';
@@ -32,6 +34,8 @@ const PROBES: { readonly [Kind in Check['kind']]: ProbeOf<Kind> } = {
   tls: probeTls,
   dns: probeDns,
   icmp: probeIcmp,
+  grpc: probeGrpc,
+  command: probeCommand,
 };
 
 export const probe: Probe = (target, clock, signal) => {

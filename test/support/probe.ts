@@ -43,6 +43,8 @@ const CHECKS: { readonly [K in Kind]: Omit<CheckOf<K>, 'kind' | keyof CheckTimin
   tls: TLS_TERMS,
   dns: { transport: 'udp', question: 'www.example.com', type: 'A', rcode: 'NOERROR', answers: [] },
   icmp: {},
+  grpc: { service: '', host: null, tls: null },
+  command: { command: ['true'] },
 };
 
 /** A file with this text in a folder of its own, both gone after the tests of the file. */
