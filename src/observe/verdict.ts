@@ -1,6 +1,6 @@
 /**
- * The verdict on one endpoint, as a state machine: probe results in, up or down out. The very first
- * result settles the state, so that an agent knows its endpoints after one round and can answer;
+ * The verdict on one target, as a state machine: probe results in, up or down out. The very first
+ * result settles the state, so that an agent knows its targets after one round and can answer;
  * from then on `rise` successes or `fall` failures in a row are needed to turn it, and one result
  * that agrees with the present verdict starts the count again. Pure.
  */
@@ -47,7 +47,8 @@ export function judge(
   return [{ up: ok, since: now, against: 0, downs, detail }, true];
 }
 
-function shortened(text: string): string {
+/** `text` as it fits into a report. */
+export function shortened(text: string): string {
   return text.length <= DETAIL_CHARS_MAX ? text : `${text.slice(0, DETAIL_CHARS_MAX - 1)}…`;
 }
 
