@@ -28,9 +28,9 @@ import { type ActorOptions, Actors } from './actors.ts';
 import type { BgpDesk } from './bgp-desk.ts';
 import { siteOf } from './config-parts.ts';
 import { contain } from './contain.ts';
-import { planChanges } from './events.ts';
+import { newsChange, type PlanChange, planChanges, storeChange } from './events.ts';
 import { LoadWatch } from './load-watch.ts';
-import { Reporter } from './reporter.ts';
+import { Reporter, seenBy } from './reporter.ts';
 import { StateFile } from './state-file.ts';
 import { buildStatus, type Status } from './status.ts';
 import { Turns } from './turns.ts';
@@ -340,9 +340,9 @@ export class Agent {
   #think(publish: boolean, cause: SiteEvent | null = null): void {
     if (!this.#running || !this.#informed) return;
     const now = this.#clock.now();
-    const sights = this.#observer.sights(now);
+    const seen = seenBy(this.#observer, now);
     const heard = this.#view.world();
-    const own = { report: this.#reporter.report(sights, now), received_at: now, cut_ms: 0 };
+    const own = { report: this.#reporter.report(seen, now), received_at: now, cut_ms: 0 };
     const world: World = { ...heard, sightings: new Map(heard.sightings).set(this.site, own) };
     const plan = decide(this.#config, world, now);
     const before = this.#plan;
@@ -352,7 +352,7 @@ export class Agent {
     if (cause) this.#tellEvent(cause);
     this.#reporter.decided(plan, this.#actors.bgp.heard(), now);
     if (this.#inOffice) this.#remember(now);
-    if (publish && this.#inOffice) this.#store.publish(this.#reporter.next(sights, now));
+    if (publish && this.#inOffice) this.#store.publish(this.#reporter.next(seen, now));
     this.#turns.wakeIn(plan.wake_ms);
     this.#tell(before, plan);
   }
@@ -363,9 +363,7 @@ export class Agent {
   }
 
   #tell(before: Plan | null, plan: Plan): void {
-    for (const change of planChanges(this.#config, before, plan)) {
-      this.#event(change.kind, change.subject, change.text, change.reason);
-    }
+    for (const change of planChanges(this.#config, before, plan)) this.#change(change);
   }
 
   #subscribe(): void {
@@ -377,16 +375,15 @@ export class Agent {
         };
         this.#think(true, this.#made('health', endpoint, sight.up ? 'up' : 'down', reason));
       }),
+      this.#observer.onNews((news) => {
+        this.#change(newsChange(news, this.site));
+        this.#turns.soon(true);
+      }),
       this.#view.onNews((site) => {
         if (site !== this.site) this.#turns.soon(false);
       }),
       this.#store.onConnection((connected) => {
-        this.#event('store', this.site, connected ? 'store reached' : 'store lost', {
-          code: connected ? 'healthy' : 'on-its-own',
-          text: connected
-            ? 'reports of the other sites are current'
-            : 'going on with own probes and the last reports of the others',
-        });
+        this.#change(storeChange(connected, this.site));
         this.#think(true);
       }),
     );
@@ -399,6 +396,10 @@ export class Agent {
     const ratio = this.#load.ratio(now);
     const used = ratio === null ? null : ratio * capacity;
     this.#reporter.measured(used, capacity, flows, this.#config.policy.spill, now);
+  }
+
+  #change({ kind, subject, text, reason }: PlanChange): void {
+    this.#event(kind, subject, text, reason);
   }
 
   #event(kind: EventKind, subject: string, text: string, reason: Reason | null): void {

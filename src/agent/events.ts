@@ -1,11 +1,12 @@
 /**
- * What changed between two plans, as events: the lines that people read on the screen, in the log
+ * What changed between two plans, or in what a site sees, as events: the lines that people read on the screen, in the log
  * and in the API's event stream. Pure; the agent stamps time and site on what comes out.
  */
 import { steer, steeringReason } from '../decide/steering.ts';
 import type { Config, Service } from '../model/config.ts';
 import type { SiteEvent } from '../model/event.ts';
-import type { Plan, RouteOffer, RoutePlan } from '../model/plan.ts';
+import type { EndpointVerdict, Plan, Reason, RouteOffer, RoutePlan } from '../model/plan.ts';
+import type { ObserverNews } from '../observe/observer.ts';
 
 export type PlanChange = Pick<SiteEvent, 'kind' | 'subject' | 'text' | 'reason'>;
 
@@ -13,9 +14,57 @@ export type PlanChange = Pick<SiteEvent, 'kind' | 'subject' | 'text' | 'reason'>
 export function planChanges(config: Config, before: Plan | null, after: Plan): PlanChange[] {
   return [
     ...siteChanges(before, after),
+    ...guardChanges(before, after),
     ...answerChanges(config, before, after),
     ...routeChanges(before, after),
   ];
+}
+
+/** One event whenever the guard of capacity begins or ends to keep endpoints in use. */
+function guardChanges(before: Plan | null, after: Plan): PlanChange[] {
+  const was = keptOf(before);
+  const is = keptOf(after);
+  const ids = is.map(({ id }) => id);
+  if (was.map(({ id }) => id).join() === ids.join()) return [];
+  const more = ids.length > NAMED_MAX ? ` and ${ids.length - NAMED_MAX} more` : '';
+  const text =
+    ids.length === 0
+      ? 'keeps nothing in use any more'
+      : `keeps in use: ${ids.slice(0, NAMED_MAX).join(', ')}${more}`;
+  return [{ kind: 'health', subject: 'eviction guard', text, reason: is[0]?.reason ?? null }];
+}
+
+function keptOf(plan: Plan | null): readonly EndpointVerdict[] {
+  return plan?.endpoints.filter(({ reason }) => reason.code === 'eviction-guard') ?? [];
+}
+
+/** What `site` sees of the others, or of its own eyes and uplink. */
+export function newsChange(news: ObserverNews, site: string): PlanChange {
+  const kind = 'health';
+  if (news.kind === 'suspect') {
+    const subject = `site ${site}`;
+    if (news.why === null) return { kind, subject, text: 'believes its eyes again', reason: null };
+    const reason: Reason = { code: 'probe-failed', text: news.why };
+    return { kind, subject, text: 'does not believe its eyes', reason };
+  }
+  const { up, detail } = news.kind === 'uplink' ? news : news.sight;
+  const word = up ? 'up' : 'down';
+  const reason: Reason = { code: up ? 'healthy' : 'probe-failed', text: detail };
+  if (news.kind === 'uplink')
+    return { kind, subject: `site ${site}`, text: `uplink ${word}`, reason };
+  return { kind, subject: news.id, text: `seen ${word} from ${site}`, reason };
+}
+
+/** The store can be reached again, or no longer. */
+export function storeChange(connected: boolean, site: string): PlanChange {
+  const text = connected ? 'store reached' : 'store lost';
+  const reason: Reason = connected
+    ? { code: 'healthy', text: 'reports of the other sites are current' }
+    : {
+        code: 'on-its-own',
+        text: 'going on with own probes and the last reports of the others',
+      };
+  return { kind: 'store', subject: site, text, reason };
 }
 
 /** This site's own state; another's only when it is lost or heard again: the rest it tells itself. */
@@ -38,7 +87,7 @@ function siteChanges(before: Plan | null, after: Plan): PlanChange[] {
 
 /** One event per service whose answer changed for at least one region. */
 function answerChanges(config: Config, before: Plan | null, after: Plan): PlanChange[] {
-  if (!before) return [];
+  if (!before || sameEligible(before, after)) return [];
   const was = eligibleIn(config, before);
   const is = eligibleIn(config, after);
   const changes: PlanChange[] = [];
@@ -59,6 +108,16 @@ function answerChanges(config: Config, before: Plan | null, after: Plan): PlanCh
 }
 
 type Eligible = (endpoint: number) => boolean;
+
+/** As after most plans; to look at every member of every service's pool takes as long as the plan. */
+function sameEligible({ endpoints: a }: Plan, { endpoints: b }: Plan): boolean {
+  return (
+    a.length === b.length &&
+    a.every(({ id, eligible }, i) => {
+      return eligible === b[i]!.eligible && id === b[i]!.id;
+    })
+  );
+}
 
 function eligibleIn(config: Config, plan: Plan): Eligible {
   const ids = new Set(plan.endpoints.flatMap(({ id, eligible }) => (eligible ? [id] : [])));

@@ -13,7 +13,6 @@ import { type DecisionMemory, NO_MEMORY, type Plan } from '../model/plan.ts';
 import {
   blankReport,
   type DrainSight,
-  type EndpointSight,
   IDLE_STANCE,
   type LoadSight,
   type Report,
@@ -21,6 +20,7 @@ import {
   type RouteSight,
   type SpillStance,
 } from '../model/report.ts';
+import type { Observer } from '../observe/observer.ts';
 import { Numbering } from '../share/numbering.ts';
 import type { Store } from '../share/store.ts';
 import type { FlowCounts } from '../spill/port.ts';
@@ -30,6 +30,14 @@ interface Drain {
   readonly since: number;
   readonly by: string;
   readonly reason: string;
+}
+
+/** What the site's own eyes say. */
+export type Seen = Pick<Report, 'endpoints' | 'observed' | 'suspect' | 'uplink'>;
+
+export function seenBy(observer: Observer, now: number): Seen {
+  const { suspect, uplink } = observer;
+  return { endpoints: observer.sights(now), observed: observer.observed(now), suspect, uplink };
 }
 
 export interface ReporterOptions {
@@ -169,13 +177,13 @@ export class Reporter {
   }
 
   /** The report as it stands now, with the number of the last one that left. */
-  report(endpoints: Readonly<Record<string, EndpointSight>>, now: number): Report {
+  report(seen: Seen, now: number): Report {
     const age_ms = now - this.#decidedAt;
     const { overload, rulings, evicted } = this.#memory;
     return {
       ...blankReport(this.#site),
       ...this.#numbers,
-      endpoints,
+      ...seen,
       rulings,
       ruled_ms: age_ms,
       evicted,
@@ -188,8 +196,8 @@ export class Reporter {
   }
 
   /** The same, to be published: its sequence is one higher. */
-  next(endpoints: Readonly<Record<string, EndpointSight>>, now: number): Report {
+  next(seen: Seen, now: number): Report {
     this.#numbers = this.#numbering.next();
-    return this.report(endpoints, now);
+    return this.report(seen, now);
   }
 }

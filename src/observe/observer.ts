@@ -1,20 +1,23 @@
 /**
- * What a site sees of its own endpoints. Probes each of their targets on its interval, never twice at
- * once, never more than `probes_in_flight_max` together, and keeps a verdict on each target and on each
- * endpoint. Only endpoints whose home is this site are probed.
+ * What a site sees: of its own endpoints, of those of other sites that it is assigned to look at, and
+ * of its uplink. The prober has a verdict on each target; an endpoint's follows from those at once.
+ *
+ * Must hold: a result costs the same however many endpoints there are; what is seen of other sites
+ * is told only while this site may believe its eyes, and is forgotten after it could not.
  */
-import type { Clock, Timer } from '../base/clock.ts';
+import type { Clock } from '../base/clock.ts';
 import { Listeners } from '../base/listeners.ts';
 import type { Log } from '../base/log.ts';
 import type { Prng } from '../base/prng.ts';
-import type { ProbeTarget } from '../model/check.ts';
-import type { Config, Endpoint } from '../model/config.ts';
-import type { EndpointSight } from '../model/report.ts';
+import { observersOf } from '../decide/vantage.ts';
+import type { HealthExpression, ProbeTarget } from '../model/check.ts';
+import type { Config } from '../model/config.ts';
+import type { EndpointSight, ObservedSight } from '../model/report.ts';
 import { evaluateHealth, targetsOf } from './health.ts';
+import { Outlook, type Witness } from './outlook.ts';
 import { type Probe, probe } from './probe.ts';
-import { judge, type ProbeResult, sight, UNKNOWN, type VerdictState } from './verdict.ts';
-
-export const PROBES_IN_FLIGHT_MAX = 128;
+import { Prober, type TargetSight } from './prober.ts';
+import { judge, shortened, sight, UNKNOWN, type VerdictState } from './verdict.ts';
 
 export interface ObserverOptions {
   readonly config: Config;
@@ -24,231 +27,320 @@ export interface ObserverOptions {
   readonly prng: Prng;
   readonly log: Log;
   readonly probe?: Probe;
-  readonly probes_in_flight_max?: number;
+  readonly in_flight_max?: number;
+  readonly per_address_max?: number;
 }
 
-interface Watch {
-  target: ProbeTarget;
-  state: VerdictState;
-  /** When the last probe began, in milliseconds; null before the first. */
-  begun: number | null;
-  /** The wait for the next probe. */
-  timer: Timer | null;
-  /** Set while a probe is under way. */
-  probing: AbortController | null;
-}
+/** What is new besides the verdicts on this site's own endpoints. */
+export type ObserverNews =
+  | { readonly kind: 'observed'; readonly id: string; readonly sight: ObservedSight }
+  /** Null: it believes its eyes again. */
+  | { readonly kind: 'suspect'; readonly why: string | null }
+  | { readonly kind: 'uplink'; readonly up: boolean; readonly detail: string };
 
-/** An endpoint of this site; `targets` are ids. */
-interface Subject {
-  readonly endpoint: Endpoint;
-  readonly targets: readonly string[];
+/** Something whose health is looked at. */
+interface Subject extends Witness {
+  readonly role: 'own' | 'foreign' | 'uplink';
+  /** Of the endpoint; of the uplink, the name of the site. */
+  readonly id: string;
+  /** What it is: another one of the same id has no past. */
+  readonly being: string;
+  readonly health: HealthExpression;
   state: VerdictState;
 }
 
 /** An endpoint's verdict follows its targets at once: they have been counted. */
 const AT_ONCE = { rise: 1, fall: 1 };
 
-/** What is probed, without how often: while this stays, the verdict stays valid. */
-function questionOf({ address, port, check }: ProbeTarget): string {
-  const { interval_ms, interval_failing_ms, timeout_ms, rise, fall, jitter, name, ...question } =
-    check;
-  return JSON.stringify([address, port, question]);
-}
-
 export class Observer {
   /**
-   * Resolves when every endpoint has had its first result, which is within the longest timeout
-   * unless there are more than `probes_in_flight_max`. Also when the observer is stopped before.
+   * Resolves when every target of this site's own endpoints has had its first result, which is within
+   * the longest timeout unless there are more than may be probed at once. Also when the observer is
+   * stopped before.
    */
   readonly ready: Promise<void>;
   readonly #options: ObserverOptions;
-  readonly #inFlightMax: number;
-  readonly #probe: Probe;
-  /** By target id. */
-  readonly #watches = new Map<string, Watch>();
-  /** By endpoint id. */
-  #subjects = new Map<string, Subject>();
+  readonly #prober: Prober;
+  readonly #outlook = new Outlook();
   #config: Config;
+  #own: readonly Subject[] = [];
+  #foreign: readonly Subject[] = [];
+  #uplink: Subject | null = null;
+  /** Names of the sites that the foreign endpoints belong to. */
+  #foreignSites: ReadonlySet<string> = new Set();
+  /** Target id → who asks for it. */
+  #askers = new Map<string, Subject[]>();
+  /** Ids of the targets that `ready` waits for. */
+  readonly #awaited = new Set<string>();
   readonly #verdicts: Listeners<{ id: string; sight: EndpointSight }>;
-  /** Due, but held back by `probes_in_flight_max`; first come, first served. */
-  #waiting: Watch[] = [];
-  #inFlight = 0;
+  readonly #news: Listeners<ObserverNews>;
   #running = false;
   #resolveReady: () => void = () => {};
 
   constructor(options: ObserverOptions) {
     this.#options = options;
     this.#config = options.config;
-    this.#inFlightMax = options.probes_in_flight_max ?? PROBES_IN_FLIGHT_MAX;
-    this.#probe = options.probe ?? probe;
-    this.#verdicts = new Listeners((error) => {
-      options.log.error({ error: String(error) }, 'a listener for verdicts failed');
+    this.#prober = new Prober({
+      ...options,
+      probe: options.probe ?? probe,
+      onResult: (id, now, before) => this.#onResult(id, now, before),
     });
+    const onError = (error: unknown): void => {
+      options.log.error({ error: String(error) }, 'a listener for verdicts failed');
+    };
+    this.#verdicts = new Listeners(onError);
+    this.#news = new Listeners(onError);
     this.ready = new Promise((resolve) => {
       this.#resolveReady = resolve;
     });
-    this.#watch(options.config);
+    this.#adopt(options.config);
   }
 
-  /** Begins to probe; the first probe of each endpoint goes out at once. */
+  /** Begins to probe; this site's own targets come first. */
   start(): void {
     if (this.#running) return;
     this.#running = true;
-    for (const watch of this.#watches.values()) this.#due(watch);
+    this.#prober.start();
     this.#checkReady();
   }
 
   /** Endpoint id → what is known of it at `now`; an endpoint without a verdict is left out. */
   sights(now: number): Record<string, EndpointSight> {
     const sights: Record<string, EndpointSight> = {};
-    for (const [id, { state }] of this.#subjects) {
-      const seen = sight(state, now);
-      if (seen) sights[id] = seen;
+    for (const subject of this.#own) {
+      const seen = this.#sight(subject, now);
+      if (seen) sights[subject.id] = seen;
     }
     return sights;
   }
 
+  /** The same of the endpoints of other sites; empty while this site does not believe its eyes. */
+  observed(now: number): Record<string, ObservedSight> {
+    const sights: Record<string, ObservedSight> = {};
+    if (this.#outlook.blind) return sights;
+    for (const subject of this.#foreign) {
+      if (subject.state.up === false && !this.#outlook.believes(subject)) continue;
+      const seen = this.#observed(subject, now);
+      if (seen) sights[subject.id] = seen;
+    }
+    return sights;
+  }
+
+  /** Why this site does not believe its eyes, in words; null: it does. */
+  get suspect(): string | null {
+    if (!this.#outlook.blind) return null;
+    const { probed } = this.#outlook;
+    const [only, ...more] = this.#foreignSites;
+    const whose = more.length === 0 ? only : 'other sites';
+    return probed === 1
+      ? `does not see the endpoint of ${whose}`
+      : `sees none of ${probed} endpoints of ${whose}`;
+  }
+
+  /** Whether the uplink works; null: not known, or there is nothing to know it by. */
+  get uplink(): boolean | null {
+    return this.#uplink?.state.up ?? null;
+  }
+
   /** Calls `listener` at each change of a verdict, the first one of an endpoint included. */
   onVerdict(listener: (endpointId: string, sight: EndpointSight) => void): () => void {
-    return this.#verdicts.add(({ id, sight }) => listener(id, sight));
+    return this.#verdicts.add(({ id, sight: seen }) => listener(id, seen));
+  }
+
+  onNews(listener: (news: ObserverNews) => void): () => void {
+    return this.#news.add(listener);
   }
 
   /**
-   * Takes over a new configuration. An endpoint keeps its verdict while its address and what is
-   * asked of it stay; new endpoints are probed at once; endpoints that are gone are probed no more.
+   * Takes over a new configuration. An endpoint keeps its verdict while its addresses stay, until what
+   * is asked of it now has an answer; targets of which the same is asked are not asked anew; those that
+   * are new are probed at once, and those that are gone no more.
    */
   reconfigure(config: Config): void {
-    const before = new Map(this.#watches);
-    this.#watches.clear();
-    this.#watch(config);
-    for (const [id, watch] of this.#watches) {
-      const old = before.get(id);
-      if (!old || questionOf(old.target) !== questionOf(watch.target)) continue;
-      old.target = watch.target;
-      this.#watches.set(id, old);
-      before.delete(id);
-      if (old.timer) this.#schedule(old);
+    this.#adopt(config);
+    const now = this.#options.clock.now();
+    for (const subject of this.#subjects()) {
+      if (subject.role === 'foreign') subject.answers = this.#answers(subject);
+      this.#judge(subject, now);
     }
-    for (const gone of before.values()) this.#drop(gone);
-    for (const subject of this.#subjects.values()) {
-      const isNew = subject.targets.some((id) => this.#watches.get(id)!.state.up === null);
-      if (isNew) subject.state = UNKNOWN;
-    }
-    if (!this.#running) return;
-    for (const watch of this.#watches.values()) {
-      const fresh = watch.begun === null && !watch.probing && !this.#waiting.includes(watch);
-      if (fresh) this.#due(watch);
-    }
-    this.#checkReady();
+    this.#outlook.recount(this.#foreign);
+    this.#conclude();
+    if (this.#running) this.#checkReady();
   }
 
   /** Ends every probe and timer at once; nothing is reported afterwards. */
   stop(): void {
     this.#running = false;
-    for (const watch of this.#watches.values()) this.#drop(watch);
-    this.#waiting = [];
+    this.#prober.stop();
     this.#resolveReady();
   }
 
-  #watch(config: Config): void {
-    this.#config = config;
-    const before = this.#subjects;
-    this.#subjects = new Map();
+  #subjects(): Subject[] {
+    return [...this.#own, ...(this.#uplink ? [this.#uplink] : []), ...this.#foreign];
+  }
+
+  #adopt(config: Config): void {
+    const before = new Map(this.#subjects().map((each) => [`${each.role} ${each.id}`, each]));
+    const renew = (fresh: Subject): Subject => {
+      const old = before.get(`${fresh.role} ${fresh.id}`);
+      if (old?.being !== fresh.being) return fresh;
+      return { ...old, health: fresh.health };
+    };
     const home = config.sites.findIndex(({ name }) => name === this.#options.site);
-    for (const endpoint of config.endpoints) {
-      if (endpoint.site !== home) continue;
-      const targets = targetsOf(endpoint.health).map((index) => config.targets[index]!);
-      const ids = targets.map(({ id }) => id);
-      const old = before.get(endpoint.id);
-      const state = old?.targets.join() === ids.join() ? old.state : UNKNOWN;
-      this.#subjects.set(endpoint.id, { endpoint, targets: ids, state });
-      for (const target of targets) {
-        const watch = { target, state: UNKNOWN, begun: null, timer: null, probing: null };
-        this.#watches.set(target.id, watch);
+    const own: Subject[] = [];
+    const foreign: Subject[] = [];
+    const sites = new Set<string>();
+    for (const [index, { id, site, address4, address6, health }] of config.endpoints.entries()) {
+      const role = site === home ? 'own' : 'foreign';
+      if (role === 'foreign' && !observersOf(config, index).includes(home)) continue;
+      const subject = renew(newSubject(role, id, `${address4} ${address6}`, health));
+      if (role === 'own') own.push(subject);
+      else foreign.push(subject);
+      if (role === 'foreign') sites.add(config.sites[site]!.name);
+    }
+    const uplink = config.sites[home]?.uplink ?? null;
+    this.#config = config;
+    this.#own = own;
+    this.#foreign = foreign;
+    this.#foreignSites = sites;
+    this.#uplink = uplink && renew(newSubject('uplink', this.#options.site, '', uplink));
+    this.#prober.watch(this.#index());
+  }
+
+  /** Notes who asks for which target, and which are waited for; gives the targets. */
+  #index(): ProbeTarget[] {
+    const targets: ProbeTarget[] = [];
+    this.#askers = new Map();
+    this.#awaited.clear();
+    for (const subject of this.#subjects()) {
+      for (const index of targetsOf(subject.health)) {
+        const target = this.#config.targets[index]!;
+        const askers = this.#askers.get(target.id);
+        if (askers) askers.push(subject);
+        else {
+          this.#askers.set(target.id, [subject]);
+          targets.push(target);
+        }
+        const seen = this.#prober.sight(target.id).ok !== null;
+        if (subject.role === 'own' && !seen) this.#awaited.add(target.id);
+      }
+    }
+    return targets;
+  }
+
+  #onResult(id: string, seen: TargetSight, before: TargetSight): void {
+    const now = this.#options.clock.now();
+    const askers = this.#askers.get(id) ?? [];
+    for (const subject of askers) {
+      if (subject.role === 'own') continue;
+      const counts = subject.role === 'foreign' || this.#uplinkCounts();
+      if (counts && seen.ok) this.#outlook.seen(now);
+      if (subject.role === 'foreign' && seen.ok !== before.ok) {
+        this.#outlook.note(subject, this.#answers(subject), now);
+      }
+    }
+    if (seen.verdict.up !== before.verdict.up) {
+      for (const subject of askers) this.#judge(subject, now);
+    }
+    this.#conclude();
+    if (before.ok === null && this.#awaited.delete(id)) this.#checkReady();
+  }
+
+  /**
+   * The uplink shows that this site's eyes work, but only against one other site: that several are
+   * down at once is still less likely than that the way to them is.
+   */
+  #uplinkCounts(): boolean {
+    return this.#foreignSites.size === 1;
+  }
+
+  #conclude(): void {
+    const otherwise = this.#uplinkCounts() && this.uplink === true;
+    if (!this.#outlook.conclude(otherwise)) return;
+    const why = this.suspect;
+    if (why === null) this.#forgetOthers();
+    this.#news.emit({ kind: 'suspect', why });
+  }
+
+  /** What a blind site thought of the others does not outlast its blindness. */
+  #forgetOthers(): void {
+    for (const subject of this.#foreign) {
+      subject.state = UNKNOWN;
+      for (const index of targetsOf(subject.health)) {
+        this.#prober.forget(this.#config.targets[index]!.id);
       }
     }
   }
 
-  #drop(watch: Watch): void {
-    watch.timer?.cancel();
-    watch.timer = null;
-    watch.probing?.abort();
-    this.#waiting = this.#waiting.filter((other) => other !== watch);
+  #judge(subject: Subject, now: number): void {
+    const { holds, why } = this.#outcome(subject, isUp);
+    if (holds === null) return;
+    const first = subject.state.up === null;
+    const [state, changed] = judge(subject.state, { ok: holds, detail: why }, now, AT_ONCE);
+    subject.state = state;
+    if (changed) this.#announce(subject, first, now);
   }
 
-  #due(watch: Watch): void {
-    watch.timer = null;
-    this.#waiting.push(watch);
-    this.#fill();
-  }
-
-  #fill(): void {
-    while (this.#running && this.#inFlight < this.#inFlightMax) {
-      const watch = this.#waiting.shift();
-      if (!watch) return;
-      this.#begin(watch);
+  #announce(subject: Subject, first: boolean, now: number): void {
+    const { id, role, state } = subject;
+    const up = state.up === true;
+    const detail = this.#detail(subject);
+    if (role === 'own') {
+      this.#options.log.info({ endpoint: id, up, detail }, `endpoint is ${up ? 'up' : 'down'}`);
+      this.#verdicts.emit({ id, sight: this.#sight(subject, now)! });
+    } else if (role === 'uplink') {
+      this.#news.emit({ kind: 'uplink', up, detail });
+    } else if (up ? !first : this.#outlook.believes(subject)) {
+      // That what was expected is found at the first look is no news.
+      this.#news.emit({ kind: 'observed', id, sight: this.#observed(subject, now)! });
     }
   }
 
-  #begin(watch: Watch): void {
-    const { clock } = this.#options;
-    const probing = new AbortController();
-    watch.probing = probing;
-    watch.begun = clock.now();
-    this.#inFlight++;
-    void this.#probe(watch.target, clock, probing.signal).then((result) => {
-      this.#inFlight--;
-      watch.probing = null;
-      if (!probing.signal.aborted) this.#end(watch, result);
-      this.#fill();
+  #sight(subject: Subject, now: number): EndpointSight | null {
+    const seen = sight(subject.state, now);
+    return (
+      seen && { up: seen.up, for_ms: seen.for_ms, downs: seen.downs, detail: this.#detail(subject) }
+    );
+  }
+
+  #observed(subject: Subject, now: number): ObservedSight | null {
+    const seen = this.#sight(subject, now);
+    return seen && { up: seen.up, for_ms: seen.for_ms, detail: seen.detail };
+  }
+
+  /** What the last probes found, or of several targets those that make the endpoint what it is. */
+  #detail(subject: Subject): string {
+    const { holds, why } = this.#outcome(subject, isUp);
+    return holds === subject.state.up ? shortened(why) : subject.state.detail;
+  }
+
+  #answers(subject: Subject): boolean | null {
+    return this.#outcome(subject, ({ ok }) => ok).holds;
+  }
+
+  #outcome({ health }: Subject, holds: (seen: TargetSight) => boolean | null) {
+    const alone = health.kind === 'target';
+    return evaluateHealth(health, (index) => {
+      const { id, check, address } = this.#config.targets[index]!;
+      const seen = this.#prober.sight(id);
+      const { detail } = seen.verdict;
+      const why = alone ? detail : `${check.name} at ${address}: ${detail}`;
+      return { holds: holds(seen), why };
     });
   }
 
-  #end(watch: Watch, result: ProbeResult): void {
-    const now = this.#options.clock.now();
-    const first = watch.state.up === null;
-    watch.state = judge(watch.state, result, now, watch.target.check)[0];
-    this.#schedule(watch, first);
-    for (const subject of this.#subjects.values()) {
-      if (subject.targets.includes(watch.target.id)) this.#judge(subject, result.detail, now);
-    }
-    if (first) this.#checkReady();
-  }
-
-  #judge(subject: Subject, detail: string, now: number): void {
-    const { targets } = this.#config;
-    const up = (index: number) => this.#watches.get(targets[index]!.id)?.state.up ?? null;
-    const ok = evaluateHealth(subject.endpoint.health, up);
-    if (ok === null) return;
-    const [state, changed] = judge(subject.state, { ok, detail }, now, AT_ONCE);
-    subject.state = state;
-    if (changed) this.#announce(subject.endpoint.id, state, now);
-  }
-
-  #announce(id: string, state: VerdictState, now: number): void {
-    const seen = sight(state, now)!;
-    const fields = { endpoint: id, up: seen.up, detail: seen.detail };
-    this.#options.log.info(fields, seen.up ? 'endpoint is up' : 'endpoint is down');
-    this.#verdicts.emit({ id, sight: seen });
-  }
-
-  /**
-   * Sets the timer for the next probe, one interval after the beginning of the last, moved by the
-   * jitter. The second probe comes anywhere within the interval: the first went out together with
-   * all others, and from there on the load on the targets is spread.
-   */
-  #schedule(watch: Watch, second = false): void {
-    const { clock, prng } = this.#options;
-    const { interval_ms, jitter } = watch.target.check;
-    const factor = second ? 0.5 + prng.next() / 2 : 1 + jitter * (2 * prng.next() - 1);
-    watch.timer?.cancel();
-    const wait_ms = watch.begun! + interval_ms * factor - clock.now();
-    watch.timer = clock.timer(wait_ms, () => this.#due(watch));
-  }
-
   #checkReady(): void {
-    if (!this.#running) return;
-    for (const { state } of this.#watches.values()) if (state.up === null) return;
-    this.#resolveReady();
+    if (this.#running && this.#awaited.size === 0) this.#resolveReady();
   }
+}
+
+const isUp = ({ verdict }: TargetSight): boolean | null => verdict.up;
+
+function newSubject(
+  role: Subject['role'],
+  id: string,
+  being: string,
+  health: HealthExpression,
+): Subject {
+  return { role, id, being, health, state: UNKNOWN, answers: null, failing_since: 0 };
 }
