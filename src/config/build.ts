@@ -13,8 +13,9 @@ import type {
   ZoneTransfer,
 } from '../model/config.ts';
 import { buildBgp, buildRoutePolicy } from './build-bgp.ts';
-import { EndpointTable } from './build-endpoints.ts';
+import { buildUplink, EndpointTable } from './build-endpoints.ts';
 import { buildLoad } from './build-load.ts';
+import { TargetTable } from './build-targets.ts';
 import { resolvePath } from './files.ts';
 import { serviceName } from './names.ts';
 import type { DeploymentFile } from './schema-deployment.ts';
@@ -59,7 +60,7 @@ function buildRateLimit(limit: NonNullable<SiteFile['dns']['rate_limit']>): Rate
   return { responses_per_s: responses_per_second, ...rest };
 }
 
-function buildSite(site: SiteFile, dir: string): Site {
+function buildSite(site: SiteFile, dir: string, uplink: Site['uplink']): Site {
   return {
     name: site.site,
     agents: [site.site],
@@ -70,7 +71,7 @@ function buildSite(site: SiteFile, dir: string): Site {
     capacity: site.capacity ?? 1,
     spill: site.spill ?? null,
     state_dir: pathOrNull(dir, site.state_dir),
-    uplink: null,
+    uplink,
     fence: false,
     announces: site.announce,
   };
@@ -191,13 +192,14 @@ export function buildConfig(input: GoodFiles): Config {
   const byName = (a: SiteFile, b: SiteFile): number => (a.site < b.site ? -1 : 1);
   const files = { ...input, sites: [...input.sites].sort(byName) };
   const { deployment, dir } = files;
-  const endpoints = new EndpointTable(files);
+  const targets = new TargetTable(deployment.checks, dir);
+  const endpoints = new EndpointTable(files, targets);
   return {
     deployment: deployment.deployment,
-    sites: files.sites.map((site) => buildSite(site, dir)),
+    sites: files.sites.map((site, i) => buildSite(site, dir, buildUplink(site, i, targets))),
     regions: buildRegions(deployment, files.sites),
     geo: buildGeo(deployment, dir),
-    targets: endpoints.targets,
+    targets: targets.targets,
     endpoints: endpoints.endpoints,
     services: buildServices(files, endpoints),
     vips: deployment.vips.map((vip) => ({ ...vip, med: vip.med ?? null })),

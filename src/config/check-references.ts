@@ -69,6 +69,12 @@ class Checker {
         this.once(file, ['store', 'redis', i], 'store', url, 'the URL');
       });
     }
+    for (const [name, check] of Object.entries(value.checks)) {
+      if (!('of' in check)) continue;
+      check.of.forEach((part, i) => {
+        this.refer(file, ['checks', name, 'of', i], 'check', part);
+      });
+    }
     value.vips.forEach((vip, i) => {
       this.once(file, ['vips', i, 'name'], 'VIP', vip.name, 'the VIP');
       vip.prefixes.forEach((prefix, j) => {
@@ -114,9 +120,13 @@ class Checker {
   site(file: YamlFile<SiteFile>): void {
     const value = file.value;
     if (!value) return;
-    value.load_balancers.forEach(({ name }, i) => {
+    value.load_balancers.forEach(({ name, probe_ports }, i) => {
       this.once(file, ['load_balancers', i, 'name'], 'lb', name, 'the load balancer');
+      for (const check of Object.keys(probe_ports)) {
+        this.refer(file, ['load_balancers', i, 'probe_ports', check], 'check', check);
+      }
     });
+    if (value.uplink) this.refer(file, ['uplink', 'check'], 'check', value.uplink.check);
     value.announce.forEach((vip, i) => {
       this.refer(file, ['announce', i], 'VIP', vip);
       this.once(file, ['announce', i], `announce ${file.file}`, vip, 'the VIP');

@@ -18,6 +18,13 @@ export const SITES_MAX = 64;
 export const ZONES_MAX = 10_000;
 export const LOAD_BALANCERS_PER_SITE_MAX = 1024;
 export const CHECKS_MAX = 1024;
+/** Checks that one check is put together from, counted where they stand in one another. */
+export const HEALTH_PARTS_MAX = 64;
+/** What is probed, of all sites together. */
+export const TARGETS_MAX = 262_144;
+export const LABELS_MAX = 64;
+/** Addresses that show that a site's uplink works. */
+export const UPLINK_ADDRESSES_MAX = 16;
 /** Of one check: headers of its request, arguments of its command, records that it expects. */
 export const HEADERS_MAX = 32;
 export const ARGUMENTS_MAX = 64;

@@ -9,10 +9,12 @@ import type { Config, Zone } from '../model/config.ts';
 import { keyFilesOf } from './bgp-sessions.ts';
 import { buildConfig } from './build.ts';
 import { checkBgp } from './check-bgp.ts';
+import { checkComposites } from './check-composites.ts';
 import { checkPools } from './check-pools.ts';
 import { checkReferences } from './check-references.ts';
 import { checkValues } from './check-values.ts';
 import { checkZones } from './check-zones.ts';
+import { crowdOf } from './crowd.ts';
 import type { Path } from './document.ts';
 import {
   type DeploymentTexts,
@@ -23,7 +25,7 @@ import {
   whyUnreadable,
 } from './files.ts';
 import { type JsonSchema, jsonSchema } from './json-schema.ts';
-import { ENDPOINTS_MAX, SECRET_BYTES_MAX, SITE_ENDPOINTS_MAX } from './limits.ts';
+import { SECRET_BYTES_MAX } from './limits.ts';
 import { collectNames, type SourceFiles } from './names.ts';
 import { parseFile, type YamlFile } from './parse.ts';
 import { compareProblems, type Problem } from './problem.ts';
@@ -122,21 +124,11 @@ class Loader {
     const sites = values(files.sites);
     const services = values(files.services);
     const config = buildConfig({ dir: this.#dir, deployment, sites, services, zones });
-    const crowded = crowdOf(config);
-    if (crowded === null) return config;
-    const message = `${crowded} pairs of load balancer and check: use fewer checks`;
+    const message = crowdOf(config);
+    if (message === null) return config;
     this.problems.push({ file: 'deployment.yaml', line: 1, column: 1, message });
     return null;
   }
-}
-
-/** Who has more endpoints than the health table or a report can hold: "more than 65536"; or null. */
-function crowdOf({ endpoints, sites }: Config): string | null {
-  if (endpoints.length > ENDPOINTS_MAX) return `more than ${ENDPOINTS_MAX}`;
-  const counts = sites.map(() => 0);
-  for (const { site } of endpoints) counts[site]!++;
-  const crowded = counts.findIndex((count) => count > SITE_ENDPOINTS_MAX);
-  return crowded < 0 ? null : `site ${sites[crowded]!.name} has more than ${SITE_ENDPOINTS_MAX}`;
 }
 
 /** Reads the deployment in `directory`. The error holds every problem, by file and line. */
@@ -151,7 +143,7 @@ export async function loadConfig(
   const files = loader.parse(read.texts);
   const names = collectNames(files);
   loader.problems.push(...checkReferences(files, names), ...checkValues(files));
-  loader.problems.push(...checkPools(files), ...checkBgp(files, names));
+  loader.problems.push(...checkComposites(files), ...checkPools(files), ...checkBgp(files, names));
   const cache = options.zones ?? new ZoneCache();
   const zones = await readZones(dir, read.texts.zones, names.of('service'), cache);
   loader.problems.push(...zones.problems, ...checkZones(files, read.texts.zones, zones));

@@ -1,6 +1,7 @@
 /** The schema of `checks` in deployment.yaml. Descriptions are the reference (docs/configuration.md). */
 import { z } from 'zod';
 import { ARGUMENTS_MAX, DNS_ANSWERS_MAX, HEADERS_MAX } from './limits.ts';
+import { composites, outlook } from './schema-composite.ts';
 import {
   address4,
   address6,
@@ -50,6 +51,7 @@ const timing = {
       'Address that probes of IPv4 addresses come from; every machine that probes must have it.',
     ),
   source6: address6().optional().describe('The same for IPv6 addresses.'),
+  ...outlook,
 };
 
 const probed = {
@@ -205,6 +207,9 @@ const kinds = [
   }),
 ] as const;
 
-export const check = z.discriminatedUnion('kind', kinds);
+export const check = z.discriminatedUnion('kind', [...kinds, ...composites]);
 
-export type CheckEntry = z.output<typeof check>;
+/** A check that probes. */
+export type CheckEntry = z.output<(typeof kinds)[number]>;
+/** The same, or one that is put together from others. */
+export type AnyCheckEntry = z.output<typeof check>;

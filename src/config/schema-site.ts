@@ -3,7 +3,14 @@
  * (docs/configuration.md).
  */
 import { z } from 'zod';
-import { LISTENS_MAX, LOAD_BALANCERS_PER_SITE_MAX, VIPS_MAX } from './limits.ts';
+import {
+  CHECKS_MAX,
+  LABELS_MAX,
+  LISTENS_MAX,
+  LOAD_BALANCERS_PER_SITE_MAX,
+  UPLINK_ADDRESSES_MAX,
+  VIPS_MAX,
+} from './limits.ts';
 import { bgpSchema } from './schema-bgp.ts';
 import { load } from './schema-load.ts';
 import {
@@ -14,6 +21,7 @@ import {
   filePath,
   integer,
   label,
+  labelValue,
   listenAddress,
   port,
   textString,
@@ -98,10 +106,29 @@ const api = z.strictObject({
     .describe('File with the token that changing requests must carry; without it, none need one.'),
 });
 
+const labels = z
+  .record(label(), labelValue())
+  .refine((all) => Object.keys(all).length <= LABELS_MAX, {
+    error: `too many labels: write at most ${LABELS_MAX}`,
+  })
+  .default({});
+
 const loadBalancer = z.strictObject({
   name: label().describe('Name of the load balancer, unique in the deployment.'),
   address: address4().optional().describe('Its IPv4 address, answered in A records.'),
   address6: address6().optional().describe('Its IPv6 address, answered in AAAA records.'),
+  probe_address: address4()
+    .optional()
+    .describe('IPv4 address that is probed, if another than the one that is answered.'),
+  probe_address6: address6().optional().describe('The same for IPv6.'),
+  probe_ports: z
+    .record(label(), port())
+    .refine((ports) => Object.keys(ports).length <= CHECKS_MAX, {
+      error: `too many ports: write at most ${CHECKS_MAX}`,
+    })
+    .default({})
+    .describe('Ports that are probed in place of those of the checks, by name of the check.'),
+  labels: labels.describe('Labels that operators may refer to; they win over those of the site.'),
 });
 
 const spill = z.strictObject({
@@ -116,6 +143,22 @@ const spill = z.strictObject({
   vxlan_port: port().default(4789).describe('UDP port of the tunnels (RFC 7348).'),
 });
 
+const uplink = z
+  .strictObject({
+    check: label().describe('Check that is made at the addresses, by this site only.'),
+    addresses: z
+      .array(address())
+      .min(1)
+      .max(UPLINK_ADDRESSES_MAX)
+      .describe('Addresses outside of the deployment that the site reaches only by its uplink.'),
+    at_least: integer(1, UPLINK_ADDRESSES_MAX)
+      .default(1)
+      .describe('How many of them must pass for the uplink to work.'),
+  })
+  .refine(({ addresses, at_least }) => at_least <= addresses.length, {
+    error: '`at_least` is more than there are addresses: write a lower number, or more addresses',
+  });
+
 export const siteSchema = z.strictObject({
   site: label().describe('Name of the site; the file is called sites/NAME.yaml.'),
   dns: dns.describe('The DNS server of the site.'),
@@ -125,6 +168,10 @@ export const siteSchema = z.strictObject({
     .max(LOAD_BALANCERS_PER_SITE_MAX)
     .default([])
     .describe('Load balancers of the site, for the pools of services.'),
+  labels: labels.describe('Labels of the site, which its load balancers have as well.'),
+  uplink: uplink
+    .optional()
+    .describe('What shows that the site reaches the world; without it, nothing is known of that.'),
   announce: z.array(label()).max(VIPS_MAX).default([]).describe('VIPs that the site announces.'),
   capacity: z
     .number()

@@ -149,6 +149,14 @@ export const label = () =>
     (text) => (/^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/.test(text) ? text : null),
   );
 
+/** The value of a label; its key is a `label`. */
+export const labelValue = () =>
+  notation(
+    'a value of a label',
+    'letters, digits, dots, hyphens and underscores, 63 at most',
+    (text) => (/^[A-Za-z0-9._-]{1,63}$/.test(text) ? text : null),
+  );
+
 export const HOST =
   /^(?=.{1,253}\.?$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\.?$/i;
 

@@ -274,7 +274,7 @@ const MISTAKES: readonly [string, (d: TempDeployment) => Promise<unknown>, RegEx
   [
     'an unknown kind of check',
     (d) => d.edit('deployment.yaml', 'kind: http', 'kind: htp'),
-    /^deployment\.yaml:\d+:11: "htp" is not allowed: write one of http, https, tcp, .*, command; did you mean http\?/,
+    /^deployment\.yaml:\d+:11: "htp" is not allowed: write one of http, https, tcp, .*, at-least; did you mean http\?/,
   ],
   [
     'a key of another kind',

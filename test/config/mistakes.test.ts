@@ -38,7 +38,9 @@ test('a site has no more endpoints than a report can tell of', async () => {
   await demo.edit('deployment.yaml', 'checks:\n', `checks:\n${checks}\n`);
   const services = [1, 2].map((i) => `  - {name: www${i}, check: web${i}, ttl: 2s, pool: all}\n`);
   await demo.edit('zones/example.com.yaml', 'services:\n', `services:\n${services.join('')}`);
-  await assertProblems(/site fra has more than 2048 pairs of load balancer and check: use fewer/);
+  await assertProblems(
+    /site fra has more than 2048 endpoints \(load balancer, check, address\): use/,
+  );
 });
 
 describe('a misspelt key is read as the one that was meant, so it causes no other problem', () => {
