@@ -94,6 +94,8 @@ function routeMetrics(out: Exposition, { routes }: Status): void {
   const fitness = out.gauge('isobar_route_fitness', 'Always 1; the label holds the fitness.');
   for (const { vip, fitness: name } of routes)
     if (name !== null) fitness(1, { vip, fitness: name });
+  const why = out.gauge('isobar_route_reason', 'Always 1; the label holds why the route is so.');
+  for (const { vip, reason } of routes) why(1, { vip, reason: reason.code });
   const told = out.gauge('isobar_route_neighbors', 'Neighbours and ranges that are told the VIP.');
   for (const { vip, offers } of routes) {
     told(offers.filter(({ announce }) => announce).length, { vip });

@@ -194,6 +194,7 @@ export function buildRoutePolicy(policy: RoutePolicyFile): RoutePolicy {
       draining: rule('draining'),
       'last-site-kept': rule('last-site-kept'),
     },
+    last_site: policy.last_site,
     drain_load: policy.drain_load ?? null,
     settle_ms: policy.settle,
     hold_down_ms: policy.hold_down,

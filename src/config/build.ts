@@ -72,7 +72,7 @@ function buildSite(site: SiteFile, dir: string, uplink: Site['uplink']): Site {
     spill: site.spill ?? null,
     state_dir: pathOrNull(dir, site.state_dir),
     uplink,
-    fence: false,
+    fence: site.fence,
     announces: site.announce,
   };
 }

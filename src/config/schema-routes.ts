@@ -119,6 +119,13 @@ export const routePolicy = z.strictObject({
   fitness: policyTable()
     .prefault({})
     .describe('What the fitness of a site makes of its routes; a rule given replaces the default.'),
+  last_site: z
+    .enum(['keep', 'withdraw'])
+    .default('keep')
+    .describe(
+      '`keep`: a route that should go stays, as `last_site_kept`, while no better site is known; ' +
+        '`withdraw`: it goes.',
+    ),
   drain_load: z
     .number()
     .min(0)

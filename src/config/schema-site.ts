@@ -187,6 +187,10 @@ export const siteSchema = z.strictObject({
   state_dir: filePath()
     .optional()
     .describe('Directory where the agent keeps what must outlive it, such as a drain.'),
+  fence: z
+    .boolean()
+    .default(false)
+    .describe('Withdraw all VIPs while neither `uplink` works nor any other site is heard.'),
   bgp: bgpSchema.optional().describe('The BGP speaker; without it the site announces nothing.'),
 });
 

@@ -19,10 +19,18 @@ import type { Hearing, View } from './view.ts';
 
 /**
  * Worst first. `unknown` cannot be judged; `failing` has a service without any healthy endpoint;
- * `draining` could answer, but is to be emptied; `barred` is fit, and its rules or conditions leave
+ * `guarded` has one whose endpoints all fail, and some stay in use by the guard of health alone; `draining` could answer, but is to be emptied; `barred` is fit, and its rules or conditions leave
  * nobody to tell; `held` is fit again, but waits; `fit` answers everything.
  */
-export const RANKS = ['unknown', 'failing', 'draining', 'barred', 'held', 'fit'] as const;
+export const RANKS = [
+  'unknown',
+  'failing',
+  'guarded',
+  'draining',
+  'barred',
+  'held',
+  'fit',
+] as const;
 export type Rank = (typeof RANKS)[number];
 
 export interface Standing {
@@ -31,7 +39,7 @@ export interface Standing {
   readonly index: number;
   readonly vip: Vip;
   readonly rank: Rank;
-  /** What the site is without regard to the others; null while it is unknown or failing. */
+  /** What the site is without regard to the others; null while it is unknown, failing or guarded. */
   readonly fitness: Fitness | null;
   readonly report: Report | null;
   /** What the site's last report remembers of the VIP, as it is now. */
@@ -43,15 +51,23 @@ export interface Standing {
 export interface Sums {
   /** Those of which a probe has ended. */
   readonly judged: number;
-  readonly eligible: number;
+  /** Those that DNS may answer with, and that the site's own probes do not call down. */
+  readonly well: number;
 }
+
+/** Of a VIP's services, worst first. */
+const HEALTH = ['unknown', 'failing', 'guarded', 'serving'] as const;
+type Health = (typeof HEALTH)[number];
 
 interface ServiceSums extends Sums {
   readonly all: number;
+  /** Those whose health is good … */
   readonly serving: number;
+  /** … and those that are in use only because the guard keeps them there. */
+  readonly kept: number;
 }
 
-const NOBODY: ServiceSums = { all: 0, eligible: 0, serving: 0, judged: 0 };
+const NOBODY: ServiceSums = { all: 0, judged: 0, well: 0, serving: 0, kept: 0 };
 
 /** All that the ranking looks at; made once for each decision. */
 export class Ground {
@@ -86,7 +102,7 @@ export class Ground {
       const sums = view.config.sites.map(() => NOBODY);
       for (const { endpoint } of pool) {
         const { site } = view.config.endpoints[endpoint]!;
-        sums[site] = add(sums[site]!, endpoints[endpoint]!);
+        sums[site] = add(sums[site]!, endpoints[endpoint]!, hearings[site]!);
       }
       this.#services.set(name, sums);
     }
@@ -106,8 +122,8 @@ export class Ground {
     const hearing = this.#hearings[index]!;
     const report = hearing.state === 'unheard' ? null : hearing.report;
     const memory = this.#memory(vip, index, hearing);
-    const { health, judged, eligible } = this.#healthOf(vip, index);
-    const sums = { judged, eligible };
+    const { health, judged, well } = this.#healthOf(vip, index);
+    const sums = { judged, well };
     if (
       report === null ||
       hearing.state === 'lost' ||
@@ -116,8 +132,8 @@ export class Ground {
     ) {
       return { site, index, vip, rank: 'unknown', fitness: null, report, memory, sums };
     }
-    if (health === 'failing') {
-      return { site, index, vip, rank: 'failing', fitness: null, report, memory, sums };
+    if (health !== 'serving') {
+      return { site, index, vip, rank: health, fitness: null, report, memory, sums };
     }
     const fitness = this.#fitness(index, report, sums);
     const rank = this.#rank(index, memory, this.#telling(vip, index, memory, fitness));
@@ -150,10 +166,10 @@ export class Ground {
     return dwell_ms > 0 || suppressed_ms > 0 ? 'held' : 'fit';
   }
 
-  #fitness(index: number, report: Report, { judged, eligible }: Sums): Fitness {
+  #fitness(index: number, report: Report, { judged, well }: Sums): Fitness {
     if (report.drain !== null) return 'draining';
     if (this.#overloads[index]!.overloaded) return 'overloaded';
-    return eligible < judged ? 'degraded' : 'healthy';
+    return well < judged ? 'degraded' : 'healthy';
   }
 
   #telling(vip: Vip, index: number, { phase }: RouteMemory, fitness: Fitness): Telling {
@@ -178,22 +194,19 @@ export class Ground {
   }
 
   /** By the worst of the services; one of which nobody can tell is worse than one that fails. */
-  #healthOf(
-    { services }: Vip,
-    index: number,
-  ): Sums & { readonly health: 'unknown' | 'failing' | 'serving' } {
+  #healthOf({ services }: Vip, index: number): Sums & { readonly health: Health } {
     let judged = 0;
-    let eligible = 0;
-    let health: 'unknown' | 'failing' | 'serving' = 'serving';
+    let well = 0;
+    let health: Health = 'serving';
     for (const name of services) {
       const sums = this.#sums(name, index);
       judged += sums.judged;
-      eligible += sums.eligible;
+      well += sums.well;
       if (sums.serving > 0) continue;
-      if (sums.judged < sums.all) health = 'unknown';
-      else if (health === 'serving') health = 'failing';
+      const worse = sums.judged < sums.all ? 'unknown' : sums.kept > 0 ? 'guarded' : 'failing';
+      if (HEALTH.indexOf(worse) < HEALTH.indexOf(health)) health = worse;
     }
-    return { judged, eligible, health };
+    return { judged, well, health };
   }
 
   #sums(service: string, index: number): ServiceSums {
@@ -207,13 +220,23 @@ export class Ground {
   }
 }
 
-function add(sums: ServiceSums, verdict: EndpointVerdict): ServiceSums {
+/** `hearing` is the home's. */
+function add(sums: ServiceSums, verdict: EndpointVerdict, hearing: Hearing): ServiceSums {
+  const isKept = verdict.reason.code === 'eviction-guard';
+  const isWell = verdict.eligible && !isKept && !isDoubted(verdict, hearing);
   return {
     all: sums.all + 1,
-    eligible: sums.eligible + (verdict.eligible ? 1 : 0),
-    serving: sums.serving + (serves(verdict) ? 1 : 0),
     judged: sums.judged + (isJudged(verdict) ? 1 : 0),
+    well: sums.well + (isWell ? 1 : 0),
+    serving: sums.serving + (serves(verdict) && !isKept ? 1 : 0),
+    kept: sums.kept + (isKept ? 1 : 0),
   };
+}
+
+/** True if the site's own probes call it down, and only the votes of others keep it in use. */
+function isDoubted({ id, reason }: EndpointVerdict, hearing: Hearing): boolean {
+  if (hearing.state === 'unheard' || reason.code === 'forced-up') return false;
+  return hearing.report.endpoints[id]?.up === false;
 }
 
 function isJudged({ reason }: EndpointVerdict): boolean {

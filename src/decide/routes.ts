@@ -11,6 +11,7 @@
 import type { Site, Vip } from '../model/config.ts';
 import type { EndpointVerdict, Fitness, Reason, RoutePlan, SiteVerdict } from '../model/plan.ts';
 import { NOT_OVERLOADED, type OverloadSight, type RouteMemory } from '../model/report.ts';
+import { fenced } from './fence.ts';
 import { Ground, RANKS, type Standing } from './fitness.ts';
 import { hasTakers, noOffers, offersOf, tellsAnybody, whyNobody } from './offers.ts';
 import { judgeOverload } from './overload.ts';
@@ -36,19 +37,21 @@ export function planRoutes(
   const index = config.sites.findIndex(({ name }) => name === world.self);
   const { text: _, ...overload } = overloads[index] ?? { ...NOT_OVERLOADED, text: '' };
   const decided: RoutesDecided = { routes: [], memory: { routes: {}, overload } };
+  const fence = fenced(view, hearings, index);
   const announces = new Set(config.sites[index]?.announces);
   for (const vip of config.vips) {
     if (!announces.has(vip.name)) continue;
-    const [plan, memory] = planRoute(ground, vip, index);
+    const [plan, memory] = planRoute({ ground, vip, index, fence });
     decided.routes.push(plan);
     decided.memory.routes[vip.name] = memory;
   }
   return decided;
 }
 
-function planRoute(ground: Ground, vip: Vip, index: number): [RoutePlan, RouteMemory] {
+function planRoute(here: Omit<Case, 'own'>): [RoutePlan, RouteMemory] {
+  const { ground, vip, index } = here;
   const own = ground.standing(vip, index);
-  const verdict = judge({ ground, vip, index, own });
+  const verdict = judge({ ...here, own });
   const { site } = own;
   const { routes } = ground.view.config.policy;
   const settle_ms = site.bgp?.vip_interface == null ? 0 : routes.settle_ms;
@@ -78,6 +81,8 @@ interface Case {
   readonly vip: Vip;
   /** Of this site. */
   readonly index: number;
+  /** Why this site announces nothing at all; null: it may. */
+  readonly fence: Reason | null;
   readonly own: Standing;
 }
 
@@ -90,6 +95,7 @@ function judge(the: Case): Verdict {
   const drained = own.report?.drain != null && own.memory.drained;
   const stands = own.memory.phase === 'on' || own.memory.phase === 'coming';
   const wish: Wish = { fitness: null, cause: 'failure', isFit: false, drained };
+  if (the.fence !== null) return { ...wish, reason: the.fence };
   switch (own.rank) {
     case 'unknown': {
       if (!hasTakers(own.site, vip)) {
@@ -102,6 +108,10 @@ function judge(the: Case): Verdict {
     }
     case 'failing': {
       const why = { code: 'no-healthy-endpoint', text: NO_ENDPOINT } as const;
+      return unlessLast(the, wish, why, 'last-site-kept');
+    }
+    case 'guarded': {
+      const why = { code: 'eviction-guard', text: GUARDED } as const;
       return unlessLast(the, wish, why, 'last-site-kept');
     }
     case 'draining':
@@ -123,13 +133,14 @@ function judge(the: Case): Verdict {
 }
 
 const NO_ENDPOINT = 'a service has no eligible endpoint here';
+const GUARDED = 'a service has only endpoints here that fail and that the guard keeps in use';
 
 function fitReason({ fitness, sums }: Standing, overload: string): Reason {
   switch (fitness) {
     case 'overloaded':
       return { code: 'overloaded', text: overload };
     case 'degraded': {
-      const text = `${sums.eligible} of ${sums.judged} endpoints of its services serve here`;
+      const text = `${sums.well} of ${sums.judged} endpoints of its services are well here`;
       return { code: 'degraded', text };
     }
     default:
@@ -179,11 +190,19 @@ function heldBack({ ground, index, own }: Case): Reason {
   return { code: 'hold-down', text: `fit again; announced in ${seconds(dwell_ms)} if it stays so` };
 }
 
-/** The guard of the last site: not announced only if a better one is; else announced as `kept`. */
+/**
+ * The guard of the last site: not announced only if a better one is; else announced as `kept`. The
+ * operator may do without the guard where a site should not announce; one that only waits is fit.
+ */
 function unlessLast(the: Case, wish: Wish, why: Reason, kept: Fitness): Verdict {
   const better = betterThan(the);
   if (better !== undefined) {
     const text = `${why.text}; ${better.site.name} announces it`;
+    return { ...wish, reason: { code: why.code, text } };
+  }
+  const { last_site } = the.ground.view.config.policy.routes;
+  if (kept === 'last-site-kept' && last_site === 'withdraw') {
+    const text = `${why.text}; withdrawn although no other site is known to be better (last_site)`;
     return { ...wish, reason: { code: why.code, text } };
   }
   const text = `${why.text}, but no other site is known to be better: kept`;
@@ -212,8 +231,9 @@ function isBetter(other: Standing, own: Standing): boolean {
  * site was better then, a failure here is the surer news: to keep a route to nothing would hurt
  * our clients more than to trust an old report. And what is withdrawn stays so. But a site that
  * could serve does not leave in favour of one that may have gone meanwhile: two that are drained
- * during one cut would leave nobody.
+ * during one cut would leave nobody. Nor does one that does not trust its own eyes.
  */
 function isSure(hearing: Hearing, own: Standing): boolean {
-  return hearing.state !== 'kept' || own.rank === 'failing' || own.memory.phase !== 'on';
+  if (hearing.state !== 'kept' || own.memory.phase !== 'on') return true;
+  return own.rank === 'failing' && own.report?.suspect === null;
 }

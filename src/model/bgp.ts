@@ -179,6 +179,11 @@ export interface FitnessRule {
 export interface RoutePolicy {
   readonly fitness: Readonly<Record<Fitness, FitnessRule>>;
   /**
+   * What a site does that should not announce a VIP while it knows of no better site: keep the route,
+   * least preferred, or withdraw it all the same.
+   */
+  readonly last_site: 'keep' | 'withdraw';
+  /**
    * A drained site withdraws as soon as its load is at most this ratio to capacity, but not before
    * `settle_ms` of the drain have passed; null: never early.
    */

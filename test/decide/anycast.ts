@@ -35,6 +35,8 @@ class Station {
   /** When the drain began, on the clock of the whole. */
   drainedAt: number | null = null;
   hasSession = true;
+  uplink: boolean | null = null;
+  suspect: string | null = null;
   isRunning = true;
   memory: DecisionMemory = NO_MEMORY;
   stance: SpillStance = IDLE_STANCE;
@@ -151,6 +153,8 @@ export class Anycast {
           },
         ]),
       ),
+      uplink: station.uplink,
+      suspect: station.suspect,
       load: station.load,
       drain,
       routes: this.#sights(station),

@@ -1,6 +1,6 @@
 /** Whatever sites are told to do and have been through: a VIP that one could announce, one announces. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { decide } from '../../src/decide/decide.ts';
 import type { FitnessRule } from '../../src/model/bgp.ts';
@@ -158,4 +158,50 @@ test('a cut brings no site back that has left, and keeps none that fails', () =>
   sites.run(1_000);
   assert.equal(sites.route('iad').announce, false);
   assert.equal(sites.route('sin').fitness, 'healthy');
+});
+
+describe('with last_site: withdraw', () => {
+  const withdrawing = (policy = {}) => {
+    const sites = new Anycast({ routes: { last_site: 'withdraw' }, policy });
+    sites.run(1_000);
+    return sites;
+  };
+  const codes = (sites: Anycast) => ['fra', 'iad'].map((name) => sites.route(name).reason.code);
+
+  test('the last route goes, too, and the first site that is fit again announces at once', () => {
+    const sites = withdrawing();
+    for (const name of ['fra', 'iad']) sites.set(name, false);
+    sites.run(1_000);
+    assert.deepEqual(codes(sites), ['no-healthy-endpoint', 'no-healthy-endpoint']);
+    for (const name of ['fra', 'iad']) assert.equal(sites.route(name).announce, false);
+    assert.match(sites.route('fra').reason.text, /withdrawn although .* \(last_site\)/);
+    sites.set('iad', true);
+    sites.run(200);
+    assert.equal(sites.route('iad').announce, true);
+  });
+
+  test('a drain ends with the withdrawal, and damping still holds no last site back', () => {
+    const sites = withdrawing({ drain_ms: 2_000 });
+    for (const name of ['fra', 'iad']) sites.station(name).drainedAt = sites.now;
+    sites.run(3_000);
+    assert.deepEqual(codes(sites), ['draining', 'draining']);
+    assert.equal(sites.route('fra').announce, false);
+    sites.station('fra').drainedAt = null;
+    sites.run(200);
+    assert.equal(sites.route('fra').announce, true);
+  });
+});
+
+test('a site that suspects its own eyes does not leave for one that was last heard before a cut', () => {
+  const sites = new Anycast();
+  sites.run(1_000);
+  sites.cutAt = sites.now;
+  sites.station('fra').suspect = 'it sees no endpoint of any site';
+  for (const name of ['fra', 'iad']) sites.set(name, false);
+  sites.run(3_000);
+  assert.equal(sites.route('fra').fitness, 'last-site-kept');
+  assert.equal(sites.route('iad').announce, false, 'it has no doubt');
+  sites.station('fra').suspect = null;
+  sites.run(200);
+  assert.equal(sites.route('fra').announce, false);
 });

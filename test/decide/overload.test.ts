@@ -139,7 +139,7 @@ test('a site of which some endpoints fail is degraded, and says how many are lef
   const { fitness: is, reason } = sites.route('fra');
   assert.deepEqual(
     [is, reason.text, sites.offer('fra').med],
-    ['degraded', '1 of 2 endpoints of its services serve here', 50],
+    ['degraded', '1 of 2 endpoints of its services are well here', 50],
   );
   assert.deepEqual(sites.station('fra').stance.shares, IDLE_STANCE.shares);
 });

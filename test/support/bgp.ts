@@ -25,6 +25,7 @@ export function routePolicy(changes: Partial<RoutePolicy> = {}): RoutePolicy {
       draining: rule,
       'last-site-kept': rule,
     },
+    last_site: 'keep',
     drain_load: null,
     settle_ms: 0,
     hold_down_ms: 0,
