@@ -17,7 +17,9 @@ import type { TsigSecret } from '../dns/transfer/signing.ts';
 import type { GeoMap } from '../geo/map.ts';
 import type { Config } from '../model/config.ts';
 import type { EventKind, SiteEvent } from '../model/event.ts';
+import { type OverrideSight, siteScope } from '../model/override.ts';
 import type { Plan, Reason } from '../model/plan.ts';
+import { writerOf } from '../model/report.ts';
 import type { World } from '../model/world.ts';
 import type { HostPort } from '../net/ip.ts';
 import { Observer } from '../observe/observer.ts';
@@ -30,6 +32,7 @@ import { siteOf } from './config-parts.ts';
 import { contain } from './contain.ts';
 import { newsChange, type PlanChange, planChanges, storeChange } from './events.ts';
 import { LoadWatch } from './load-watch.ts';
+import { OverrideDesk, type OverrideOrder } from './override-desk.ts';
 import { Reporter, seenBy } from './reporter.ts';
 import { StateFile } from './state-file.ts';
 import { buildStatus, type Status } from './status.ts';
@@ -53,6 +56,7 @@ export class Agent {
   readonly #actors: Actors;
   readonly #turns: Turns;
   readonly #reporter: Reporter;
+  readonly #overrides: OverrideDesk;
   #state: StateFile | null;
   readonly #startedAt: number;
   readonly #unsubscribe: (() => void)[] = [];
@@ -85,6 +89,13 @@ export class Agent {
     const sites = (): string[] => this.#config.sites.map(({ name }) => name);
     this.#view = new WorldView({ self: site, sites, store, clock, log });
     this.#reporter = new Reporter({ site, store, clock, log });
+    this.#overrides = new OverrideDesk({
+      agent: writerOf({ site, agent: site }),
+      book: this.#view.overrides,
+      store,
+      clock,
+      onEvent: ({ kind, subject, text, reason }) => this.#event(kind, subject, text, reason),
+    });
     this.#state = this.#stateFile(config);
     this.#load = new LoadWatch(clock, log);
     this.#turns = new Turns(clock, (publish) => this.#think(publish));
@@ -183,6 +194,7 @@ export class Agent {
   async #start(succeed: () => Promise<void>): Promise<void> {
     if (!this.#running) return;
     await this.#resume();
+    this.#overrides.open();
     const actors = this.#actors;
     const { takeOver = false } = this.#options;
     // Sessions take as long to come up as the first probes. Those of a process before are still there.
@@ -193,7 +205,7 @@ export class Agent {
     // Each step looks whether it is still wanted: `stop` waits for this to end.
     const takeOffice = async (): Promise<void> => {
       await succeed();
-      // The process before has gone on with its drain and its routes until now.
+      // The process before has gone on with its orders and its routes until now.
       if (takeOver) await this.#resume();
       this.#inOffice = true;
       this.#think(true);
@@ -221,6 +233,7 @@ export class Agent {
     this.#turns.stop();
     for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
     this.#load.stop();
+    this.#overrides.close();
     this.#view.close();
     this.#reporter.close();
     await this.#actors.stop(text, succeeded);
@@ -255,15 +268,13 @@ export class Agent {
       : new StateFile({ dir, deployment: config.deployment, site, clock, log });
   }
 
-  /** Goes on with what the process before has left: its drain, and what it knew of the routes. */
+  /** Goes on with what the process before has left: overrides, and what it knew of the routes. */
   async #resume(): Promise<void> {
     const state = (await this.#state?.load()) ?? null;
     if (state === null) return;
     const damping = dampingOf(this.#config.policy.routes, this.site);
     this.#reporter.resume(state, damping, this.#options.takeOver === true, this.#clock.now());
-    if (state.drain === null) return;
-    const { by, reason: text } = state.drain;
-    this.#event('drain', this.site, `drained by ${by}, as before`, { code: 'draining', text });
+    this.#overrides.adopt(state.overrides, state.elapsed_ms);
   }
 
   /** Runs `work` after all that was begun before: two changes at once would mix their rooms. */
@@ -273,20 +284,31 @@ export class Agent {
     return done;
   }
 
-  /**
-   * Takes the site out of use: answers leave at once, routes after `policy.drain_ms`. A drain that
-   * another process has begun has lasted `for_ms`.
-   */
-  drain(by: string, reason: string, for_ms = 0): void {
-    this.#reporter.drain(by, reason, this.#clock.now() - for_ms);
-    this.#event('drain', this.site, `drained by ${by}`, { code: 'draining', text: reason });
+  /** Carries out an override at all sites; null: there are too many already. */
+  override(order: OverrideOrder): OverrideSight | null {
+    const sight = this.#overrides.order(order);
+    this.#think(true);
+    return sight;
+  }
+
+  /** All that are known, those that were removed or have ended included. */
+  knownOverrides(): readonly OverrideSight[] {
+    return this.#view.overrides.all();
+  }
+
+  /** Takes over the overrides that another process of the site had. */
+  adopt(overrides: readonly OverrideSight[]): void {
+    this.#overrides.adopt(overrides);
     this.#think(true);
   }
 
-  undrain(by: string): void {
-    this.#reporter.undrain();
-    this.#event('drain', this.site, `drain ended by ${by}`, null);
-    this.#think(true);
+  /** Takes a whole site out of use: answers leave at once, its routes after `policy.drain_ms`. */
+  drain(by: string, reason: string, site = this.site, left_ms: number | null = null): void {
+    this.override({ scope: siteScope(site), action: 'drain', by, reason, left_ms });
+  }
+
+  undrain(by: string, site = this.site): void {
+    this.override({ scope: siteScope(site), action: null, by, reason: '', left_ms: null });
   }
 
   /** Ends a neighbour's session with a reason for both sides, and makes it anew. False: no such one. */
@@ -322,7 +344,6 @@ export class Agent {
       routes: this.#actors.bgp.standing(this.#plan?.routes ?? []),
       world: this.#world,
       connected: this.#store.connected,
-      drain: this.#reporter.drainSight(now),
       load_meters: this.#load.sights(now),
       neighbors: this.#actors.bgp.neighbors(),
       flows: this.#actors.flows(),
@@ -354,12 +375,13 @@ export class Agent {
     if (this.#inOffice) this.#remember(now);
     if (publish && this.#inOffice) this.#store.publish(this.#reporter.next(seen, now));
     this.#turns.wakeIn(plan.wake_ms);
+    this.#overrides.tellEnded(now);
     this.#tell(before, plan);
   }
 
   #remember(now: number): void {
-    const [drain, routes] = [this.#reporter.drainSight(now), this.#reporter.routeSights(now)];
-    this.#state?.save({ drain, routes });
+    const [overrides, routes] = [this.#view.overrides.all(), this.#reporter.routeSights(now)];
+    this.#state?.save({ overrides, routes });
   }
 
   #tell(before: Plan | null, plan: Plan): void {
@@ -382,6 +404,7 @@ export class Agent {
       this.#view.onNews((site) => {
         if (site !== this.site) this.#turns.soon(false);
       }),
+      this.#view.overrides.subscribe(() => this.#turns.soon(true)),
       this.#store.onConnection((connected) => {
         this.#change(storeChange(connected, this.site));
         this.#think(true);

@@ -1,7 +1,7 @@
 /**
- * This site's own report: what the probes and the meter say now, what an operator ordered, and what
- * was decided last (the spill stance is the decision's memory, so it is carried here from one plan
- * to the next). Only `next` counts the sequence up: one number for each report that leaves.
+ * This site's own report: what the probes and the meter say now, and what was decided last (the
+ * spill stance is the decision's memory, so it is carried here from one plan to the next). Only
+ * `next` counts the sequence up: one number for each report that leaves.
  */
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
@@ -12,7 +12,6 @@ import type { SpillPolicy } from '../model/config.ts';
 import { type DecisionMemory, NO_MEMORY, type Plan } from '../model/plan.ts';
 import {
   blankReport,
-  type DrainSight,
   IDLE_STANCE,
   type LoadSight,
   type Report,
@@ -25,12 +24,6 @@ import { Numbering } from '../share/numbering.ts';
 import type { Store } from '../share/store.ts';
 import type { FlowCounts } from '../spill/port.ts';
 import type { LoadedState } from './state-file.ts';
-
-interface Drain {
-  readonly since: number;
-  readonly by: string;
-  readonly reason: string;
-}
 
 /** What the site's own eyes say. */
 export type Seen = Pick<Report, 'endpoints' | 'observed' | 'suspect' | 'uplink'>;
@@ -51,7 +44,6 @@ export class Reporter {
   readonly #site: string;
   readonly #numbering: Numbering;
   #numbers: Pick<Report, 'incarnation' | 'sequence'>;
-  #drain: Drain | null = null;
   #load: LoadSight | null = null;
   #demand: DemandState | null = null;
   #memory: DecisionMemory = NO_MEMORY;
@@ -70,15 +62,6 @@ export class Reporter {
 
   close(): void {
     this.#numbering.close();
-  }
-
-  /** A second drain keeps the first one's beginning: what has been waited for is not waited twice. */
-  drain(by: string, reason: string, now: number): void {
-    this.#drain = { since: Math.min(this.#drain?.since ?? now, now), by, reason };
-  }
-
-  undrain(): void {
-    this.#drain = null;
   }
 
   /**
@@ -115,12 +98,11 @@ export class Reporter {
    * `addressStands`: the VIPs' addresses have never left the interface.
    */
   resume(
-    { drain, routes, elapsed_ms }: LoadedState,
+    { routes, elapsed_ms }: LoadedState,
     damping: Damping | null,
     addressStands: boolean,
     now: number,
   ): void {
-    if (drain) this.drain(drain.by, drain.reason, now - drain.for_ms - elapsed_ms);
     const memories: Record<string, RouteMemory> = {};
     for (const [vip, sight] of Object.entries(routes)) {
       const memory = laterBy(sight, sight.age_ms + elapsed_ms, damping);
@@ -147,11 +129,6 @@ export class Reporter {
     }
     this.#memory = { ...this.#memory, routes };
     return reset;
-  }
-
-  drainSight(now: number): DrainSight | null {
-    if (!this.#drain) return null;
-    return { for_ms: now - this.#drain.since, by: this.#drain.by, reason: this.#drain.reason };
   }
 
   /** Of the last decision. */
@@ -188,7 +165,6 @@ export class Reporter {
       ruled_ms: age_ms,
       evicted,
       load: this.#load,
-      drain: this.drainSight(now),
       routes: this.routeSights(now),
       overload: { ...overload, age_ms },
       spill: { ...this.#stance, for_ms: this.#stance.for_ms + age_ms },

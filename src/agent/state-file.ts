@@ -1,5 +1,5 @@
 /**
- * What must outlive the agent's process, in one small file of the site: a drain, and what the decision
+ * What must outlive the agent's process, in one small file of the site: the overrides, and what the decision
  * remembers of the routes. Parts are versioned one by one, so that an agent of another version uses
  * those that it knows.
  *
@@ -12,11 +12,15 @@ import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import type { DrainSight, RouteSight } from '../model/report.ts';
-import { drainSight, routeSights } from '../share/report-schema.ts';
+import type { OverrideSight } from '../model/override.ts';
+import type { RouteSight } from '../model/report.ts';
+import { OVERRIDES_MAX } from '../share/override-book.ts';
+import { overrideSight } from '../share/override-schema.ts';
+import { routeSights } from '../share/report-schema.ts';
 
 export interface SavedState {
-  readonly drain: DrainSight | null;
+  /** Those that were removed or have ended, too: no older copy may bring them back. */
+  readonly overrides: readonly OverrideSight[];
   readonly routes: Readonly<Record<string, RouteSight>>;
 }
 
@@ -51,7 +55,7 @@ const envelope = z.object({
 
 /** The parts that this version writes and reads; another version of one is as none. */
 const PARTS = {
-  drain: { version: 1, schema: drainSight.nullable() },
+  overrides: { version: 1, schema: z.array(overrideSight).max(OVERRIDES_MAX) },
   routes: { version: 1, schema: routeSights },
 } as const;
 
@@ -88,7 +92,7 @@ export class StateFile {
       return checked.success ? checked.data : this.#damaged(`its part "${name}" is damaged`);
     };
     return {
-      drain: part('drain', PARTS.drain.schema),
+      overrides: part('overrides', PARTS.overrides.schema) ?? [],
       routes: part('routes', PARTS.routes.schema) ?? {},
       elapsed_ms: Math.min(Math.max(0, clock.wall() - written_wall_ms), ELAPSED_MAX_MS),
     };
@@ -106,7 +110,7 @@ export class StateFile {
       site,
       written_wall_ms: Math.max(0, clock.wall()),
       parts: {
-        drain: { version: PARTS.drain.version, value: state.drain },
+        overrides: { version: PARTS.overrides.version, value: state.overrides },
         routes: { version: PARTS.routes.version, value: state.routes },
       },
     });
@@ -171,12 +175,12 @@ export class StateFile {
 }
 
 /** What is worth a write; durations are told by the time of writing. */
-function essenceOf({ drain, routes }: SavedState): string {
+function essenceOf({ overrides, routes }: SavedState): string {
   const parts = Object.entries(routes).map(([vip, sight]) => {
     const { phase, withdrawn_by, drained, suppressed, penalty } = sight;
     return [vip, phase, withdrawn_by, drained, suppressed, penalty > 0];
   });
-  return JSON.stringify([drain && [drain.by, drain.reason], parts]);
+  return JSON.stringify([overrides.map(({ override }) => [override.id, override.stamp]), parts]);
 }
 
 function parse(text: string): unknown {

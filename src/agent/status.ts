@@ -1,9 +1,11 @@
 /** What a running agent says of itself: the body of GET /v1/status, printed by `isobar status`. */
 import process from 'node:process';
 import type { NeighborStatus } from '../bgp/speaker.ts';
+import { drainOf, viewOf } from '../decide/view.ts';
 import type { Config } from '../model/config.ts';
+import type { DrainSight } from '../model/override.ts';
 import type { EndpointVerdict, Plan, RoutePlan, SiteVerdict, SpillPlan } from '../model/plan.ts';
-import type { DrainSight, LoadSight, RouteMemory } from '../model/report.ts';
+import type { LoadSight, RouteMemory } from '../model/report.ts';
 import type { World } from '../model/world.ts';
 import { formatHostPort, type HostPort } from '../net/ip.ts';
 import type { LoadMeterSight } from '../observe/load-meter.ts';
@@ -63,7 +65,6 @@ export interface StatusParts {
   readonly routes: readonly RoutePlan[];
   readonly world: World | null;
   readonly connected: boolean;
-  readonly drain: DrainSight | null;
   readonly load_meters: readonly LoadMeterSight[];
   readonly neighbors: readonly NeighborStatus[];
   readonly flows: FlowCounts;
@@ -83,7 +84,7 @@ export function buildStatus(parts: StatusParts): Status {
     pid: process.pid,
     uptime_ms: Math.round(parts.uptime_ms),
     connected: parts.connected,
-    drain: parts.drain,
+    drain: world && drainOf(viewOf(config, world, now), parts.site),
     load: sighting(parts.site)?.report.load ?? null,
     load_detail: loadDetail(parts.load_meters),
     load_meters: parts.load_meters,

@@ -1,5 +1,6 @@
 /** Orders that concern the daemon as a process; its composition root carries them out. */
 import type { ConfigFacts } from '../config/changes.ts';
+import type { OverrideSight } from '../model/override.ts';
 
 /** What a reload has led to: the answer to POST /v1/reload, printed by `isobar reload`. */
 export interface ReloadReport {
@@ -24,6 +25,12 @@ export interface ConfigInUse {
   /** Absolute path of the directory that the configuration is read from. */
   readonly dir: string;
   readonly config: ConfigFacts;
+}
+
+/** The answer to POST /v1/leave: what the process that goes hands to the one that comes. */
+export interface Farewell {
+  readonly pid: number;
+  readonly overrides: readonly OverrideSight[];
 }
 
 export interface Control {

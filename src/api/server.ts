@@ -18,7 +18,7 @@ import { configFacts } from '../config/changes.ts';
 import { formatHostPort, type HostPort, parseAddress } from '../net/ip.ts';
 import { listenErrorText } from '../net/listen-error.ts';
 import { bgpChanging, bgpReading } from './bgp.ts';
-import type { ConfigInUse, Control } from './control.ts';
+import type { ConfigInUse, Control, Farewell } from './control.ts';
 import { EVENT_STREAM_HEADERS, EventStreams, READERS_MAX } from './event-stream.ts';
 import { explainFor } from './explain.ts';
 import { metricsText } from './metrics.ts';
@@ -184,12 +184,12 @@ export class ApiServer {
     app.post('/v1/leave', async (c) => {
       const body: unknown = await c.req.json().catch(() => null);
       const { deployment, site } = (body ?? {}) as Readonly<Record<string, unknown>>;
-      const { deployment: own, drain, pid } = agent.status();
+      const { deployment: own, pid } = agent.status();
       if (deployment !== own || site !== agent.site) {
         return c.json({ error: `this is the agent of ${own}/${agent.site}, which goes on` }, 409);
       }
       control.leave();
-      return c.json({ pid, drain });
+      return c.json({ pid, overrides: agent.knownOverrides() } satisfies Farewell);
     });
   }
 

@@ -62,8 +62,7 @@ export class Daemon {
 
   async #succeed(predecessor: Predecessor): Promise<void> {
     const { signal } = this.#stopping;
-    const drain = await predecessor.leave(signal);
-    if (drain) this.agent.drain(drain.by, drain.reason, drain.for_ms);
+    this.agent.adopt(await predecessor.leave(signal));
     await whenFree(() => this.#api.start(), this.#clock, signal);
   }
 }

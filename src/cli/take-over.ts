@@ -4,9 +4,11 @@
  * withdrawn and its share of spilled flows is at rest; so the port is free only when all else is.
  */
 import type { Status } from '../agent/status.ts';
+import type { Farewell } from '../api/control.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Config, Site } from '../model/config.ts';
+import type { OverrideSight } from '../model/override.ts';
 import { formatHostPort } from '../net/ip.ts';
 import { askAt, NoAgent, type Target } from './api-client.ts';
 import { CommandError } from './command-error.ts';
@@ -18,10 +20,10 @@ const RETRY_MS = 50;
 /** A process that does the same site's work. */
 export interface Predecessor {
   /**
-   * Asks it to end. Resolves to the drain that it was under; it may have ended by itself since.
+   * Asks it to end. Resolves to the overrides that it knew; it may have ended by itself since.
    * Rejects when it does not obey, or `signal` ends the asking.
    */
-  leave(signal: AbortSignal): Promise<Status['drain']>;
+  leave(signal: AbortSignal): Promise<readonly OverrideSight[]>;
 }
 
 /**
@@ -45,8 +47,8 @@ export async function findPredecessor(
   return {
     leave: async (signal) => {
       const body = { deployment, site };
-      const order = askAt<Pick<Status, 'drain'>>(target, '/v1/leave', body, undefined, signal);
-      return (await unlessGone(order))?.drain ?? null;
+      const order = askAt<Farewell>(target, '/v1/leave', body, undefined, signal);
+      return (await unlessGone(order))?.overrides ?? [];
     },
   };
 }

@@ -12,11 +12,11 @@ import { judgeEndpoints } from './endpoints.ts';
 import { planRoutes } from './routes.ts';
 import { judgeSites } from './sites.ts';
 import { planSpill } from './spill.ts';
-import { hear, type View, Wake } from './view.ts';
+import { hear, viewOf } from './view.ts';
 
 /** `now` is on the monotonic clock of `world`'s reader, in milliseconds. */
 export function decide(config: Config, world: World, now: number): Plan {
-  const view: View = { config, world, now, wake: new Wake() };
+  const view = viewOf(config, world, now);
   const hearings = config.sites.map((site) => hear(view, site));
   const endpoints = judgeEndpoints(view, hearings);
   const sites = judgeSites(view, hearings, endpoints);

@@ -1,21 +1,22 @@
 /**
  * Which endpoints DNS may answer with, from their home sites' probes.
  *
- * Must hold: an endpoint is eligible only if its home was heard to say that it is up, is not
- * draining, and the hold-down after its last fall is over. Only its own health and its site count:
+ * Must hold: an endpoint is eligible only if its home was heard to say that it is up, and the
+ * hold-down after its last fall is over, unless an operator orders otherwise. Only its own health counts:
  * the guard of the last answer is in steering.ts, of the last announcement in routes.ts.
  */
 import type { Endpoint } from '../model/config.ts';
-import type { EndpointVerdict, Reason } from '../model/plan.ts';
+import type { EndpointVerdict, Reason, ReasonCode } from '../model/plan.ts';
 import type { EndpointSight } from '../model/report.ts';
+import { orderReason } from './overrides.ts';
 import type { Hearing, View } from './view.ts';
-import { drainOf, seconds } from './view.ts';
+import { seconds } from './view.ts';
 
 /** Verdicts parallel to Config.endpoints; `hearings` is parallel to Config.sites. */
 export function judgeEndpoints(view: View, hearings: readonly Hearing[]): EndpointVerdict[] {
-  return view.config.endpoints.map((endpoint) => {
-    const reason = judge(view, endpoint, hearings[endpoint.site]!);
-    const eligible = reason.code === 'healthy' || reason.code === 'on-its-own';
+  return view.config.endpoints.map((endpoint, index) => {
+    const reason = judge(view, endpoint, index, hearings[endpoint.site]!);
+    const eligible = ELIGIBLE.has(reason.code);
     return { id: endpoint.id, eligible, reason, fault: null, for_ms: null, next_ms: null };
   });
 }
@@ -25,7 +26,20 @@ export function serves(verdict: EndpointVerdict): boolean {
   return verdict.eligible || verdict.reason.code === 'draining';
 }
 
-function judge(view: View, endpoint: Endpoint, hearing: Hearing): Reason {
+const ELIGIBLE: ReadonlySet<ReasonCode> = new Set(['healthy', 'on-its-own', 'forced-up']);
+
+/** What operators order stands outside of health: neither guards nor damping know of it. */
+function judge(view: View, endpoint: Endpoint, index: number, hearing: Hearing): Reason {
+  const orders = view.overrides.ordersOf(index);
+  if (orders === null) return judgeHealth(view, endpoint, hearing);
+  const { health, drain } = orders;
+  const word =
+    health === null ? judgeHealth(view, endpoint, hearing) : orderReason(health, view.now);
+  // Health comes before the drain, so that 'draining' tells "would serve, if it were asked to".
+  return drain !== null && ELIGIBLE.has(word.code) ? orderReason(drain, view.now) : word;
+}
+
+function judgeHealth(view: View, endpoint: Endpoint, hearing: Hearing): Reason {
   const home = view.config.sites[endpoint.site]!.name;
   if (hearing.state === 'unheard') {
     return home === view.world.self
@@ -39,13 +53,8 @@ function judge(view: View, endpoint: Endpoint, hearing: Hearing): Reason {
   if (sight === undefined) {
     return { code: 'not-probed-yet', text: `${home} has not finished probing it` };
   }
-  // Health comes before the drain, so that 'draining' tells "would serve, if it were asked to".
   const ill = illness(view, sight, sight.for_ms + hearing.age_ms);
   if (ill !== null) return ill;
-  const drain = drainOf(hearing);
-  if (drain !== null) {
-    return { code: 'draining', text: `${home} is drained by ${drain.by}: ${drain.reason}` };
-  }
   if (hearing.state === 'kept') {
     const text = `up when ${home} was last heard, ${seconds(hearing.age_ms)} ago, before a cut`;
     return { code: 'on-its-own', text };

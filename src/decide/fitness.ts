@@ -15,7 +15,7 @@ import { serves } from './endpoints.ts';
 import { hasTakers, type Telling, tellsAnybody } from './offers.ts';
 import type { Overload } from './overload.ts';
 import { laterBy } from './route-phase.ts';
-import type { Hearing, View } from './view.ts';
+import { drainOf, type Hearing, type View } from './view.ts';
 
 /**
  * Worst first. `unknown` cannot be judged; `failing` has a service without any healthy endpoint;
@@ -135,7 +135,7 @@ export class Ground {
     if (health !== 'serving') {
       return { site, index, vip, rank: health, fitness: null, report, memory, sums };
     }
-    const fitness = this.#fitness(index, report, sums);
+    const fitness = this.#fitness(index, sums);
     const rank = this.#rank(index, memory, this.#telling(vip, index, memory, fitness));
     return { site, index, vip, rank, fitness, report, memory, sums };
   }
@@ -166,8 +166,8 @@ export class Ground {
     return dwell_ms > 0 || suppressed_ms > 0 ? 'held' : 'fit';
   }
 
-  #fitness(index: number, report: Report, { judged, well }: Sums): Fitness {
-    if (report.drain !== null) return 'draining';
+  #fitness(index: number, { judged, well }: Sums): Fitness {
+    if (drainOf(this.view, this.view.config.sites[index]!.name) !== null) return 'draining';
     if (this.#overloads[index]!.overloaded) return 'overloaded';
     return well < judged ? 'degraded' : 'healthy';
   }

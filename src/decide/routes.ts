@@ -17,7 +17,7 @@ import { hasTakers, noOffers, offersOf, tellsAnybody, whyNobody } from './offers
 import { judgeOverload } from './overload.ts';
 import { stepRoute, type Wish } from './route-phase.ts';
 import type { Hearing, View } from './view.ts';
-import { percent, seconds } from './view.ts';
+import { drainOf, percent, seconds } from './view.ts';
 
 export interface RoutesDecided {
   readonly routes: RoutePlan[];
@@ -92,7 +92,7 @@ interface Verdict extends Wish {
 
 function judge(the: Case): Verdict {
   const { own, ground, vip, index } = the;
-  const drained = own.report?.drain != null && own.memory.drained;
+  const drained = drainOf(ground.view, own.site.name) !== null && own.memory.drained;
   const stands = own.memory.phase === 'on' || own.memory.phase === 'coming';
   const wish: Wish = { fitness: null, cause: 'failure', isFit: false, drained };
   if (the.fence !== null) return { ...wish, reason: the.fence };
@@ -153,11 +153,11 @@ function fitReason({ fitness, sums }: Standing, overload: string): Reason {
  * the drain finds withdrawn stays so, and a wait that is over stays over, whatever the load does.
  */
 function judgeDrain(the: Case, wish: Wish, stands: boolean): Verdict {
-  const { own, ground, index } = the;
+  const { own, ground } = the;
   const { policy } = ground.view.config;
   const { drain_load, settle_ms } = policy.routes;
-  const { drain, load } = own.report!;
-  const for_ms = drain!.for_ms + ageOf(ground.hearingOf(index));
+  const { load } = own.report!;
+  const { for_ms } = drainOf(ground.view, own.site.name)!;
   const used = load === null ? null : load.used / load.capacity;
   const isEmpty = drain_load !== null && used !== null && used <= drain_load;
   const wait_ms = (isEmpty ? Math.min(settle_ms, policy.drain_ms) : policy.drain_ms) - for_ms;
@@ -170,10 +170,6 @@ function judgeDrain(the: Case, wish: Wish, stands: boolean): Verdict {
   const early = drain_load === null || isEmpty ? '' : `, or at a load of ${percent(drain_load)}`;
   const text = `drained; withdrawn in ${seconds(wait_ms)}${early}`;
   return { ...wish, fitness: 'draining', cause: 'drain', reason: { code: 'draining', text } };
-}
-
-function ageOf(hearing: Hearing): number {
-  return hearing.state === 'unheard' ? 0 : hearing.age_ms;
 }
 
 function heldBack({ ground, index, own }: Case): Reason {

@@ -20,7 +20,7 @@ export function judgeSites(
     const own = endpoints.filter((_, i) => view.config.endpoints[i]!.site === index);
     const hearing = hearings[index]!;
     const load = hearing.state === 'heard' ? hearing.report.load : null;
-    const verdict = judge(site, hearing, own);
+    const verdict = judge(view, site, hearing, own);
     return {
       site: site.name,
       ...(site.name === view.world.self ? tellCut(view, verdict) : verdict),
@@ -41,7 +41,12 @@ function tellCut(view: View, { state, reason }: Judgement): Judgement {
   return { state, reason: { code, text: `on its own, no store reached${since}; ${reason.text}` } };
 }
 
-function judge(site: Site, hearing: Hearing, own: readonly EndpointVerdict[]): Judgement {
+function judge(
+  view: View,
+  site: Site,
+  hearing: Hearing,
+  own: readonly EndpointVerdict[],
+): Judgement {
   if (hearing.state === 'unheard') {
     return {
       state: 'unknown',
@@ -52,9 +57,9 @@ function judge(site: Site, hearing: Hearing, own: readonly EndpointVerdict[]): J
     const text = `silent for ${seconds(hearing.age_ms)}`;
     return { state: 'lost', reason: { code: 'site-lost', text } };
   }
-  const drain = drainOf(hearing);
+  const drain = drainOf(view, site.name);
   if (drain !== null) {
-    const since = seconds(drain.for_ms + hearing.age_ms);
+    const since = seconds(drain.for_ms);
     const text = `drained by ${drain.by} for ${since}: ${drain.reason}`;
     return { state: 'draining', reason: { code: 'draining', text } };
   }

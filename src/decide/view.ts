@@ -5,8 +5,10 @@
  * Must hold: durations in a report grow with the reader's own clock; nothing here reads a clock.
  */
 import type { Config, Site } from '../model/config.ts';
-import type { DrainSight, Report } from '../model/report.ts';
+import type { DrainSight } from '../model/override.ts';
+import type { Report } from '../model/report.ts';
 import type { World } from '../model/world.ts';
+import { OverridesInForce } from './overrides.ts';
 
 export interface View {
   readonly config: Config;
@@ -14,6 +16,14 @@ export interface View {
   /** The reader's monotonic clock, in milliseconds. */
   readonly now: number;
   readonly wake: Wake;
+  readonly overrides: OverridesInForce;
+}
+
+export function viewOf(config: Config, world: World, now: number): View {
+  const wake = new Wake();
+  const overrides = new OverridesInForce(config, world.overrides, now);
+  wake.after(overrides.next_ms);
+  return { config, world, now, wake, overrides };
 }
 
 /** The nearest of the instants that parts of the decision wait for. */
@@ -56,9 +66,9 @@ export function hear(view: View, site: Site): Hearing {
   return { state: cut_ms > 0 ? 'kept' : 'heard', report, age_ms };
 }
 
-/** The drain that the site is in; null: none. */
-export function drainOf(hearing: Hearing): DrainSight | null {
-  return hearing.state === 'unheard' ? null : hearing.report.drain;
+/** The drain that the whole site is in, whether or not it is heard; null: none. */
+export function drainOf(view: View, site: string): DrainSight | null {
+  return view.overrides.drainOf(site);
 }
 
 /** "0.4 s", "12 s": a duration for a sentence. */

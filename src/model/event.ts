@@ -8,6 +8,7 @@ export type EventKind =
   | 'bgp'
   | 'spill'
   | 'drain'
+  | 'override'
   | 'store'
   | 'config'
   | 'life';

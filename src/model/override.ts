@@ -30,9 +30,14 @@ export interface Override {
   readonly by: string;
   readonly reason: string;
   readonly stamp: OverrideStamp;
-  /** The one that this one was knowingly put in place of; null: there was none. */
-  readonly replaces: OverrideStamp | null;
+  /**
+   * Those of its register that whoever ordered it could know of, newest first, `REPLACES_MAX` at most;
+   * empty: there was none. One that is missing here was overwritten unseen.
+   */
+  readonly replaces: readonly OverrideStamp[];
 }
+
+export const REPLACES_MAX = 8;
 
 export interface OverrideStamp {
   /**
@@ -49,11 +54,64 @@ export interface OverrideSight {
   readonly override: Override;
   /** Since it was ordered, in milliseconds. */
   readonly for_ms: number;
+  /**
+   * Until it ends by itself, in milliseconds; 0 or less: it ended so long ago; null: it does not, or it
+   * was removed.
+   */
+  readonly left_ms: number | null;
+}
+
+/** The same on the reader's own monotonic clock, in milliseconds. */
+export interface HeldOverride {
+  readonly override: Override;
+  readonly since: number;
+  /** Null: it does not end, or it was removed. */
+  readonly until: number | null;
+}
+
+/** The drain of a whole site. */
+export interface DrainSight {
+  readonly for_ms: number;
   /** Until it ends by itself, in milliseconds; null: it does not. */
   readonly left_ms: number | null;
+  readonly by: string;
+  readonly reason: string;
 }
 
 /** True if `a` wins over `b`. */
 export function laterStamp(a: OverrideStamp, b: OverrideStamp): boolean {
   return a.clock !== b.clock ? a.clock > b.clock : a.agent > b.agent;
+}
+
+export function sameStamp(a: OverrideStamp, b: OverrideStamp): boolean {
+  return a.clock === b.clock && a.agent === b.agent;
+}
+
+/** A wall clock that tells more is not believed; twice as much is still an exact number. */
+const WALL_MAX_MS = 2 ** 52;
+
+/**
+ * The stamp of an order that replaces `known`. It wins over it however wrong the clock was that made
+ * it, and whatever `wall_ms`, the own wall clock, tells.
+ */
+export function nextStamp(
+  known: OverrideStamp | null,
+  wall_ms: number,
+  agent: string,
+): OverrideStamp {
+  const wall = Math.min(Math.max(0, Math.floor(wall_ms)), WALL_MAX_MS);
+  return { clock: Math.max(wall, known === null ? 0 : known.clock + 1), agent };
+}
+
+const PARTS = ['site', 'service', 'endpoint', 'label'] as const satisfies (keyof OverrideScope)[];
+
+/** The id of the register. No name has a space; a label, which may have one, comes last. */
+export function idOf(scope: OverrideScope): string {
+  return PARTS.flatMap((part) => (scope[part] === null ? [] : [`${part}=${scope[part]}`])).join(
+    ' ',
+  );
+}
+
+export function siteScope(site: string): OverrideScope {
+  return { site, service: null, endpoint: null, label: null };
 }

@@ -32,8 +32,6 @@ export interface Report {
   readonly evicted: readonly string[];
   /** Null: the meter is silent or there is none. Unknown is never read as zero. */
   readonly load: LoadSight | null;
-  /** Set while an operator drains this site. */
-  readonly drain: DrainSight | null;
   /** VIP name → what this site's speaker does with it. */
   readonly routes: Readonly<Record<string, RouteSight>>;
   readonly overload: OverloadSight;
@@ -80,12 +78,6 @@ export interface LoadSight {
   readonly own: number;
   /** In the same unit; > 0. */
   readonly capacity: number;
-}
-
-export interface DrainSight {
-  readonly for_ms: number;
-  readonly by: string;
-  readonly reason: string;
 }
 
 /**
@@ -203,7 +195,6 @@ export function blankReport(site: string, agent: string = site): Report {
     uplink: null,
     evicted: [],
     load: null,
-    drain: null,
     routes: {},
     overload: NOT_OVERLOADED,
     spill: IDLE_STANCE,
@@ -215,7 +206,15 @@ export function writerOf({ site, agent }: Pick<Report, 'site' | 'agent'>): strin
   return `${site}/${agent}`;
 }
 
+/** For people: "SITE", or "SITE/AGENT" where the agent has a name of its own. */
+export function agentName({ site, agent }: Pick<Report, 'site' | 'agent'>): string {
+  return agent === site ? site : `${site}/${agent}`;
+}
+
 /** True if `a` is newer than `b` (newest wins, by incarnation and then sequence). */
-export function newer(a: Report, b: Report): boolean {
+export function newer(
+  a: Pick<Report, 'incarnation' | 'sequence'>,
+  b: Pick<Report, 'incarnation' | 'sequence'>,
+): boolean {
   return a.incarnation !== b.incarnation ? a.incarnation > b.incarnation : a.sequence > b.sequence;
 }

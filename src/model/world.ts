@@ -1,5 +1,5 @@
 /** The newest report of every site, as one site knows it. */
-import type { OverrideSight } from './override.ts';
+import type { HeldOverride } from './override.ts';
 import type { Report } from './report.ts';
 
 export interface World {
@@ -8,7 +8,7 @@ export interface World {
   /** Site name → its newest report; of several agents, what they say together. Unheard: absent. */
   readonly sightings: ReadonlyMap<string, Sighting>;
   /** What operators have ordered and has not ended; removed ones are left out. */
-  readonly overrides: readonly OverrideSight[];
+  readonly overrides: readonly HeldOverride[];
   /**
    * False while no store can be reached: the site is on its own, goes on with its own eyes and
    * with the last report of each other site, however old.
@@ -32,4 +32,9 @@ export interface Sighting {
    * who has only not had the time to write again.
    */
   readonly cut_ms: number;
+  /**
+   * The last time that nothing was heard of the site for as long as makes it lost, by whatever cause,
+   * on the same clock; absent: there was none.
+   */
+  readonly silence?: { readonly from: number; readonly to: number };
 }

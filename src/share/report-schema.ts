@@ -61,8 +61,6 @@ const loadSight = z.object({
   capacity: z.number().positive(),
 });
 
-export const drainSight = z.object({ for_ms: duration_ms, by: text, reason: text });
-
 const routeSight = z.object({
   phase: z.enum(['off', 'coming', 'on', 'going']),
   for_ms: duration_ms,
@@ -108,7 +106,6 @@ const reportSchema = z.object({
   uplink: z.boolean().nullable(),
   evicted: z.array(name).max(ENDPOINTS_MAX),
   load: loadSight.nullable(),
-  drain: drainSight.nullable(),
   routes: routeSights,
   overload: overloadSight,
   spill: spillStance,

@@ -1,11 +1,12 @@
 /**
- * One site's view of all sites: the newest report of each, and when it arrived. Durations inside a
+ * One site's view of all sites: the newest report of each, and when it arrived, and the overrides. Durations inside a
  * report count from that arrival, so a report that is read again does not become younger by it.
  */
 import type { Clock } from '../base/clock.ts';
 import { Listeners } from '../base/listeners.ts';
 import type { Log } from '../base/log.ts';
 import type { Sighting, World } from '../model/world.ts';
+import { OverrideBook } from './override-book.ts';
 import type { Store } from './store.ts';
 
 export interface WorldViewOptions {
@@ -19,6 +20,7 @@ export interface WorldViewOptions {
 }
 
 export class WorldView {
+  readonly overrides: OverrideBook;
   readonly #options: WorldViewOptions;
   readonly #sightings = new Map<string, Sighting>();
   readonly #news: Listeners<string>;
@@ -33,6 +35,9 @@ export class WorldView {
     this.#news = new Listeners((error) => {
       log.error({ error: String(error) }, 'a listener for news failed');
     });
+    this.overrides = new OverrideBook(clock, (error) => {
+      log.error({ error: String(error) }, 'a listener for overrides failed');
+    });
     this.#cutAt = store.connected ? null : clock.now();
     const unwatch = store.onConnection((connected) => {
       if (connected) this.#endCut();
@@ -46,8 +51,10 @@ export class WorldView {
       this.#sightings.set(report.site, { report, received_at: clock.now(), cut_ms: 0 });
       this.#news.emit(report.site);
     });
+    const unfollow = store.subscribeOverrides((sight) => this.overrides.offer(sight));
     this.#unsubscribe = () => {
       unwatch();
+      unfollow();
       unsubscribe();
     };
   }
@@ -65,7 +72,8 @@ export class WorldView {
       const sighting = this.#sightings.get(site);
       if (sighting) sightings.set(site, sighting);
     }
-    return { self, sightings, overrides: [], connected: store.connected, cut_at: this.#cutAt };
+    const overrides = this.overrides.held();
+    return { self, sightings, overrides, connected: store.connected, cut_at: this.#cutAt };
   }
 
   /** Calls `listener` with the site's name when a newer report of a site has arrived. */

@@ -8,11 +8,13 @@ import { after, before, beforeEach, describe, test } from 'node:test';
 import { DISK_MAX_MS, type SavedState, StateFile } from '../../src/agent/state-file.ts';
 import { VirtualClock } from '../../src/base/clock.ts';
 import { type Log, silentLog } from '../../src/base/log.ts';
-import { sightOf, WITHDRAWN } from '../decide/world.ts';
+import { drainOrder, sightOf, WITHDRAWN } from '../decide/world.ts';
 import { need } from '../support/need.ts';
 
+const { override } = drainOrder('fra');
+const DRAIN = { override, for_ms: 1_000, left_ms: 5_000 };
 const STATE: SavedState = {
-  drain: { for_ms: 1_000, by: 'ada', reason: 'kernel' },
+  overrides: [DRAIN],
   routes: { web: sightOf(), api: { ...WITHDRAWN, withdrawn_by: 'drain', drained: true } },
 };
 
@@ -72,23 +74,24 @@ describe('the state file of a site', () => {
     const text = await readFile(written, 'utf8');
     clock.advance(5_000);
     one.save({
-      drain: { ...STATE.drain!, for_ms: 6_000 },
+      overrides: [{ ...DRAIN, for_ms: 6_000, left_ms: 0 }],
       routes: { ...STATE.routes, web: { ...STATE.routes.web!, for_ms: 5_000 } },
     });
     await one.flush();
     assert.equal(await readFile(written, 'utf8'), text);
-    one.save({ ...STATE, drain: null });
+    one.save({ ...STATE, overrides: [] });
     await one.flush();
-    assert.equal((await one.load())?.drain, null);
+    assert.deepEqual((await one.load())?.overrides, []);
   });
 
   test('has the last of many states, one write at a time', async () => {
     const one = file();
     for (let i = 0; i < 100; i++) {
-      one.save({ ...STATE, drain: { for_ms: 0, by: `operator ${i}`, reason: '' } });
+      const stamp = { ...override.stamp, clock: i };
+      one.save({ ...STATE, overrides: [{ ...DRAIN, override: { ...override, stamp } }] });
     }
     await one.flush();
-    assert.equal((await one.load())?.drain?.by, 'operator 99');
+    assert.equal((await one.load())?.overrides[0]?.override.stamp.clock, 99);
   });
 
   test('that is damaged, foreign or too large is told and not used', async () => {
@@ -116,14 +119,14 @@ describe('the state file of a site', () => {
     const whole = JSON.parse(await readFile(path, 'utf8'));
     whole.parts.routes.value.web.penalty = -1;
     await writeFile(path, JSON.stringify(whole));
-    assert.deepEqual(await file().load(), { drain: STATE.drain, routes: {}, elapsed_ms: 0 });
+    assert.deepEqual(await file().load(), { ...STATE, routes: {}, elapsed_ms: 0 });
     assert.match(errors[0]!, /its part \\"routes\\" is damaged/);
     errors = [];
-    whole.parts.drain.version = 9;
-    whole.parts.overrides = { version: 1, value: 'of a newer one' };
+    whole.parts.overrides.version = 9;
+    whole.parts.other = { version: 1, value: 'of a newer one' };
     await writeFile(path, JSON.stringify(whole));
-    assert.equal((await file().load())?.drain, null);
-    assert.ok(!errors.some((text) => text.includes('drain')));
+    assert.deepEqual((await file().load())?.overrides, []);
+    assert.ok(!errors.some((text) => text.includes('overrides')));
   });
 
   describe('that is a named pipe', { skip: need('mkfifo') }, () => {
@@ -143,9 +146,9 @@ describe('the state file of a site', () => {
     await save(STATE);
     assert.equal(await readFile(elsewhere, 'utf8'), 'untouched');
     await writeFile(`${path}.new`, 'half of what a crash', { mode: 0o666 });
-    await save({ ...STATE, drain: null });
+    await save({ ...STATE, overrides: [] });
     assert.equal((await stat(path)).mode & 0o777, 0o600);
-    assert.equal((await file().load())?.drain, null);
+    assert.deepEqual((await file().load())?.overrides, []);
   });
 
   test('on a disk that hangs does not keep the agent from ending', async () => {
@@ -162,14 +165,14 @@ describe('the state file of a site', () => {
   test('that cannot be written is told once, tried again, and stops nobody', async () => {
     await writeFile(join(dir, 'file'), '');
     const one = file({ dir: join(dir, 'file') });
-    for (const drain of [STATE.drain, null, STATE.drain]) {
-      one.save({ ...STATE, drain });
+    for (const overrides of [STATE.overrides, [], STATE.overrides]) {
+      one.save({ ...STATE, overrides });
       await one.flush();
     }
     assert.equal(errors.length, 1);
     await rm(join(dir, 'file'));
     one.save(STATE);
     await one.flush();
-    assert.deepEqual((await one.load())?.drain, STATE.drain);
+    assert.deepEqual((await one.load())?.overrides, STATE.overrides);
   });
 });

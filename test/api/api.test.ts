@@ -7,7 +7,7 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import type { Agent } from '../../src/agent/agent.ts';
 import type { Status } from '../../src/agent/status.ts';
 import type { BgpNeighbors } from '../../src/api/bgp.ts';
-import type { ConfigInUse, Control, ReloadReport } from '../../src/api/control.ts';
+import type { ConfigInUse, Control, Farewell, ReloadReport } from '../../src/api/control.ts';
 import { BACKLOG_BYTES_MAX, HISTORY_MAX, READERS_MAX } from '../../src/api/event-stream.ts';
 import { ApiServer } from '../../src/api/server.ts';
 import { silentLog } from '../../src/base/log.ts';
@@ -453,9 +453,12 @@ describe('orders to the daemon', () => {
     assert.deepEqual(orders, []);
     fra.drain('ann', 'work');
     const response = await post('/v1/leave', right);
-    const { pid, drain } = (await response.json()) as Pick<Status, 'pid' | 'drain'>;
+    const { pid, overrides } = (await response.json()) as Farewell;
     fra.undrain('ann');
-    assert.deepEqual([response.status, pid, drain?.by], [200, process.pid, 'ann']);
+    assert.deepEqual(
+      [response.status, pid, overrides.at(-1)?.override.by],
+      [200, process.pid, 'ann'],
+    );
     assert.deepEqual(orders.splice(0), ['leave']);
   });
 

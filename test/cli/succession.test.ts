@@ -16,6 +16,7 @@ import type { Config, Site } from '../../src/model/config.ts';
 import { MemoryHub } from '../../src/share/memory-store.ts';
 import type { Store } from '../../src/share/store.ts';
 import { noSteering, noTunnel } from '../../src/spill/drivers.ts';
+import { drainOrder } from '../decide/world.ts';
 import { ask } from '../support/dns-client.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/isobar.ts';
@@ -39,7 +40,7 @@ class Somebody {
       return request.on('end', () => {
         this.orders.push(`${request.url} ${headers.authorization} ${body}`);
         if (refusal) response.writeHead(409).end(JSON.stringify({ error: refusal }));
-        else response.end(JSON.stringify({ pid: 7, drain: null }));
+        else response.end(JSON.stringify({ pid: 7, overrides: [] }));
       });
     });
     this.#server = server;
@@ -76,7 +77,7 @@ describe('the predecessor', () => {
   test('of the same site is asked to leave, by name and with the token', async () => {
     const old = await find(await somebody.listen({ deployment: 'test', site: 'fra', pid: 7 }));
     assert.deepEqual(somebody.orders, []);
-    assert.equal(await old!.leave(never), null);
+    assert.deepEqual(await old!.leave(never), []);
     assert.deepEqual(somebody.orders, [
       '/v1/leave Bearer secret {"deployment":"test","site":"fra"}',
     ]);
@@ -102,7 +103,7 @@ describe('the predecessor', () => {
     const old = await find(port);
     await assert.rejects(old!.leave(never), { message: `http://127.0.0.1:${port}: no` });
     await somebody.close();
-    assert.equal(await old!.leave(never), null);
+    assert.deepEqual(await old!.leave(never), []);
   });
 });
 
@@ -206,14 +207,15 @@ describe('the successor', () => {
         backend.healthy = false;
         await new Promise((resolve) => setTimeout(resolve, 200));
         assert.equal(reports, 0, 'two would report for one site');
-        return { by: 'ann', reason: 'work', for_ms: 60_000 };
+        const { override } = drainOrder('fra');
+        return [{ override, for_ms: 60_000, left_ms: null }];
       },
     };
     const daemon = succeed(old, store);
     try {
       await daemon.start();
       const { drain } = (await (await fetch(url)).json()) as Status;
-      assert.deepEqual([drain?.by, drain?.reason], ['ann', 'work']);
+      assert.deepEqual([drain?.by, drain?.reason], ['ada', 'kernel']);
       assert.ok(drain!.for_ms >= 60_000, 'it has been drained since then');
       assert.ok(reports > 0);
     } finally {
@@ -227,11 +229,11 @@ describe('the successor', () => {
     const { port } = config.sites[0]!.api.listen;
     const server = createServer().listen(port, '127.0.0.1');
     await once(server, 'listening');
-    const silent = (signal: AbortSignal): Promise<null> =>
+    const silent = (signal: AbortSignal): Promise<never> =>
       new Promise((_, reject) => {
         signal.addEventListener('abort', () => reject(new Error('no longer asked')));
       });
-    for (const leave of [async () => null, silent]) {
+    for (const leave of [async () => [], silent]) {
       let asked = false;
       const old: Predecessor = {
         leave: (signal) => {

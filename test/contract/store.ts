@@ -62,7 +62,7 @@ export function storeContract(
       const own = collect(a);
       const received: Report[] = [];
       b.subscribe((report) => received.push(report));
-      const report = testReport('fra', 1, { drain: { for_ms: 5, by: 'ops', reason: 'härte "1"' } });
+      const report = testReport('fra', 1, { suspect: 'härte "1"' });
       a.publish(report);
       await eventually('the report arrives', () => received.length > 0 && own.length > 0);
       assert.deepEqual(received, [report]);

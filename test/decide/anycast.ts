@@ -8,10 +8,10 @@ import { decide } from '../../src/decide/decide.ts';
 import { laterBy, resumed } from '../../src/decide/route-phase.ts';
 import type { BgpSite, RoutePolicy } from '../../src/model/bgp.ts';
 import type { Config, PolicyConfig } from '../../src/model/config.ts';
+import type { HeldOverride } from '../../src/model/override.ts';
 import { type DecisionMemory, NO_MEMORY, type Plan } from '../../src/model/plan.ts';
 import {
   blankReport,
-  type DrainSight,
   IDLE_STANCE,
   type LoadSight,
   type Report,
@@ -21,7 +21,7 @@ import {
 import type { Sighting } from '../../src/model/world.ts';
 import { bgpSite, neighbor, routePolicy } from '../support/bgp.ts';
 import { testConfig } from '../support/config.ts';
-import { UP } from './world.ts';
+import { drainOrder, UP } from './world.ts';
 
 const STEP_MS = 100;
 
@@ -34,6 +34,7 @@ class Station {
   load: LoadSight | null = null;
   /** When the drain began, on the clock of the whole. */
   drainedAt: number | null = null;
+  overrides: readonly HeldOverride[] = [];
   hasSession = true;
   uplink: boolean | null = null;
   suspect: string | null = null;
@@ -134,10 +135,6 @@ export class Anycast {
     const index = this.stations.indexOf(station);
     const own = this.config.endpoints.filter(({ site }) => site === index);
     const age_ms = this.now - station.decidedAt;
-    const drain: DrainSight | null =
-      station.drainedAt === null
-        ? null
-        : { for_ms: this.now - station.drainedAt, by: 'ada', reason: 'kernel' };
     return {
       ...blankReport(station.name),
       incarnation: 1,
@@ -156,7 +153,6 @@ export class Anycast {
       uplink: station.uplink,
       suspect: station.suspect,
       load: station.load,
-      drain,
       routes: this.#sights(station),
       overload: { ...station.memory.overload, age_ms },
       spill: { ...station.stance, for_ms: age_ms },
@@ -183,11 +179,22 @@ export class Anycast {
       ]),
     );
     if (this.cutAt === null) this.#heard = sightings;
+    const drains = this.stations.flatMap(({ name, drainedAt }) =>
+      drainedAt === null ? [] : [drainOrder(name, drainedAt)],
+    );
     for (const station of running) {
       const { name } = station;
       const known = new Map(this.#heard).set(name, sightings.get(name)!);
       const connected = this.cutAt === null;
-      const world = { self: name, sightings: known, overrides: [], connected, cut_at: this.cutAt };
+      // During a cut an order reaches the site that it is given at, and no other.
+      if (connected) station.overrides = drains;
+      else
+        station.overrides = [
+          ...station.overrides.filter(({ override }) => override.scope.site !== name),
+          ...drains.filter(({ override }) => override.scope.site === name),
+        ];
+      const { overrides } = station;
+      const world = { self: name, sightings: known, overrides, connected, cut_at: this.cutAt };
       const plan = decide(this.config, world, this.now);
       const [was, is] = [station.plan, plan].map((one) => this.#word(one));
       if (was !== is) this.chronicle.push(`${this.now / 1000} ${station.name} ${is}`);

@@ -2,11 +2,12 @@
 import fc from 'fast-check';
 import type { AnnouncePolicy, Condition, FitnessRule } from '../../src/model/bgp.ts';
 import type { Config } from '../../src/model/config.ts';
+import { type HeldOverride, siteScope } from '../../src/model/override.ts';
 import type { Fitness } from '../../src/model/plan.ts';
 import { type Report, ROUTE_OFF, type RouteSight } from '../../src/model/report.ts';
 import { bgpSite, neighbor, routePolicy, UNCHANGED } from '../support/bgp.ts';
 import { testConfig } from '../support/config.ts';
-import { DOWN, loadOf, reportOf, UP } from './world.ts';
+import { DOWN, loadOf, orderOf, reportOf, UP } from './world.ts';
 
 const FITNESSES = ['healthy', 'degraded', 'overloaded', 'draining', 'last-site-kept'] as const;
 const base = testConfig();
@@ -96,16 +97,14 @@ function report(site: string): fc.Arbitrary<Report> {
         minLength: 2,
         maxLength: 2,
       }),
-      drained_ms: fc.constantFrom(null, 0, 60_000),
       load: fc.constantFrom(null, 0.3, 0.9, 1.5),
       web: fc.option(sight, { nil: null }),
       overloaded: fc.boolean(),
     })
-    .map(({ sights, drained_ms, load, web, overloaded }) => ({
+    .map(({ sights, load, web, overloaded }) => ({
       ...reportOf(base, site),
       endpoints: { [`${site}-lb1/web`]: sights[0]!, [`${site}-lb2/web`]: sights[1]! },
       load: load === null ? null : loadOf(load),
-      drain: drained_ms === null ? null : { for_ms: drained_ms, by: 'ada', reason: '' },
       routes: web === null ? {} : { web },
       overload: { overloaded, over_for_ms: null, age_ms: 0 },
     }));
@@ -113,3 +112,24 @@ function report(site: string): fc.Arbitrary<Report> {
 
 /** One of each site. */
 export const anyReports = fc.tuple(...base.sites.map(({ name }) => report(name)));
+
+/** What operators may have ordered, as of 0: drains of whole sites, and all else. */
+export const anyOverrides: fc.Arbitrary<HeldOverride[]> = fc.uniqueArray(
+  fc
+    .record({
+      scope: fc.oneof(
+        fc.constantFrom(...base.sites.map(({ name }) => siteScope(name))),
+        fc.record({
+          site: fc.constantFrom(null, 'fra', 'iad'),
+          service: fc.constantFrom(null, 'www.example.com'),
+          endpoint: fc.constantFrom('fra-lb1', 'iad-lb2/web', 'sin-lb1'),
+          label: fc.constant(null),
+        }),
+      ),
+      action: fc.constantFrom('drain' as const, 'up' as const, 'down' as const),
+      since: fc.constantFrom(0, -5_000, -60_000),
+      until: fc.constantFrom(null, 4_000, 30_000, -1),
+    })
+    .map(({ since, until, ...change }) => orderOf(change, since, until)),
+  { selector: ({ override }) => override.id, maxLength: 4 },
+);

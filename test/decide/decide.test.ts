@@ -5,11 +5,12 @@ import fc from 'fast-check';
 import { decide } from '../../src/decide/decide.ts';
 import { healthyWorld } from '../../src/decide/explain.ts';
 import type { Config } from '../../src/model/config.ts';
+import type { HeldOverride } from '../../src/model/override.ts';
 import type { Plan } from '../../src/model/plan.ts';
 import type { Report } from '../../src/model/report.ts';
 import type { World } from '../../src/model/world.ts';
 import { testConfig } from '../support/config.ts';
-import { anyConfig, anyReports } from './arbitrary.ts';
+import { anyConfig, anyOverrides, anyReports } from './arbitrary.ts';
 import { DOWN, loadOf, reportOf, UP, worldOf } from './world.ts';
 
 const config = testConfig();
@@ -32,21 +33,19 @@ const report = (site: string): fc.Arbitrary<Report> =>
   fc
     .record({
       sights: fc.array(sight, { minLength: 2, maxLength: 2 }),
-      drained_ms: fc.option(fc.nat(12_000)),
       load: fc.option(fc.double({ min: 0, max: 2, noNaN: true })),
     })
-    .map(({ sights, drained_ms, load }) => ({
+    .map(({ sights, load }) => ({
       ...reportOf(config, site, { load: load === null ? null : loadOf(load) }),
       endpoints: { [`${site}-lb1/web`]: sights[0]!, [`${site}-lb2/web`]: sights[1]! },
-      drain: drained_ms === null ? null : { for_ms: drained_ms, by: 'ada', reason: '' },
     }));
 const reports = fc.tuple(...config.sites.map(({ name }) => report(name)));
 
 test('the same in gives the same out, and what goes in is not changed', () => {
   freeze(config);
   fc.assert(
-    fc.property(reports, fc.nat(10_000), (list, now) => {
-      const world = worldOf('fra', list.map(freeze));
+    fc.property(reports, anyOverrides, fc.nat(10_000), (list, overrides, now) => {
+      const world = worldOf('fra', list.map(freeze), 0, { overrides: freeze(overrides) });
       const plan = decide(config, world, now);
       assert.deepEqual(decide(config, world, now), plan);
       assert.deepEqual(JSON.parse(JSON.stringify({ ...plan, wake_ms: 0 })), {
@@ -70,8 +69,14 @@ describe('a plan’s wake-up', () => {
     };
   };
 
-  const holds = (of: Config, list: readonly Report[], now: number, part: number): void => {
-    const world = worldOf('fra', list);
+  const holds = (
+    of: Config,
+    list: readonly Report[],
+    overrides: readonly HeldOverride[],
+    now: number,
+    part: number,
+  ): void => {
+    const world = worldOf('fra', list, 0, { overrides });
     const { wake_ms } = decide(of, world, now);
     assert.ok(wake_ms > 0);
     const later = now + Math.min(wake_ms, 60_000) * part;
@@ -80,8 +85,13 @@ describe('a plan’s wake-up', () => {
 
   test('is never in the past, and nothing that is switched changes before it', () => {
     fc.assert(
-      fc.property(reports, fc.nat(10_000), fc.nat(999), (list, now, thousandths) =>
-        holds(config, list, now, thousandths / 1_000),
+      fc.property(
+        reports,
+        anyOverrides,
+        fc.nat(10_000),
+        fc.nat(999),
+        (list, overrides, now, thousandths) =>
+          holds(config, list, overrides, now, thousandths / 1_000),
       ),
     );
   });
@@ -91,9 +101,11 @@ describe('a plan’s wake-up', () => {
       fc.property(
         anyConfig,
         anyReports,
+        anyOverrides,
         fc.nat(10_000),
         fc.nat(999),
-        (of, list, now, thousandths) => holds(of, list, now, thousandths / 1_000),
+        (of, list, overrides, now, thousandths) =>
+          holds(of, list, overrides, now, thousandths / 1_000),
       ),
       { numRuns: 1_000 },
     );
@@ -114,8 +126,8 @@ test('deciding twice at one instant leads to the same routes as deciding once', 
     })),
   });
   fc.assert(
-    fc.property(anyConfig, anyReports, (of, list) => {
-      const first = decide(of, worldOf('fra', list), 0);
+    fc.property(anyConfig, anyReports, anyOverrides, (of, list, overrides) => {
+      const first = decide(of, worldOf('fra', list, 0, { overrides }), 0);
       const routes = Object.entries(first.memory.routes).map(([vip, memory]) => {
         const heard = list[0]!.routes[vip]?.heard === true && memory.phase === 'on';
         return [vip, { ...memory, heard, age_ms: 0 }];
@@ -125,7 +137,8 @@ test('deciding twice at one instant leads to the same routes as deciding once', 
         routes: Object.fromEntries(routes),
         overload: first.memory.overload,
       };
-      const second = decide(of, worldOf('fra', [next, ...list.slice(1)]), 0);
+      const again = worldOf('fra', [next, ...list.slice(1)], 0, { overrides });
+      const second = decide(of, again, 0);
       assert.deepEqual(told(second), told(first));
     }),
     { numRuns: 1_000 },

@@ -5,7 +5,7 @@ import { decide } from '../../src/decide/decide.ts';
 import type { EndpointSight, Report } from '../../src/model/report.ts';
 import type { World } from '../../src/model/world.ts';
 import { testConfig } from '../support/config.ts';
-import { DOWN, loadOf, reportOf, UP, worldOf } from './world.ts';
+import { DOWN, drainOrder, loadOf, reportOf, UP, worldOf } from './world.ts';
 
 const config = testConfig();
 const [fra, iad, sin] = config.sites.map(({ name }) => reportOf(config, name));
@@ -62,9 +62,8 @@ describe('an endpoint', () => {
   });
 
   test('at a draining site may not; one that fails there is still called failing', () => {
-    const drain = { for_ms: 0, by: 'ada', reason: 'kernel' };
-    const failing = { ...withSight('iad', 'iad-lb2/web', DOWN), drain };
-    const plan = planned([fra!, failing, sin!], 100);
+    const failing = withSight('iad', 'iad-lb2/web', DOWN);
+    const plan = planned([fra!, failing, sin!], 100, { overrides: [drainOrder('iad')] });
     assert.deepEqual(plan.codes.slice(2, 4), ['draining', 'probe-failed']);
     assert.equal(plan.sites[1]!.state, 'draining');
     assert.match(plan.sites[1]!.reason.text, /ada.*kernel/);

@@ -9,7 +9,7 @@ import type { Fitness } from '../../src/model/plan.ts';
 import type { World } from '../../src/model/world.ts';
 import { UNCHANGED } from '../support/bgp.ts';
 import { Anycast } from './anycast.ts';
-import { anyConfig, anyReports } from './arbitrary.ts';
+import { anyConfig, anyOverrides, anyReports } from './arbitrary.ts';
 import { loadOf } from './world.ts';
 
 const ages = fc.array(fc.constantFrom(0, 60_000), { minLength: 3, maxLength: 3 });
@@ -25,13 +25,20 @@ function mayAnnounce(config: Config, site: number): boolean {
 
 test('sites that share a world never withdraw a VIP everywhere', () => {
   fc.assert(
-    fc.property(anyConfig, anyReports, ages, fc.boolean(), (config, list, age, connected) => {
+    fc.property(anyConfig, anyReports, anyOverrides, ages, fc.boolean(), (...given) => {
+      const [config, list, orders, age, connected] = given;
+      const at = (ms: number | null): number | null => (ms === null ? null : ms + 60_000);
+      const overrides = orders.map((one) => ({
+        ...one,
+        since: at(one.since)!,
+        until: at(one.until),
+      }));
       const sightings = new Map(
         list.map((one, i) => [one.site, { report: one, received_at: 60_000 - age[i]!, cut_ms: 0 }]),
       );
       const plans = config.sites.map(({ name }) => {
         const cut_at = connected ? null : 59_000;
-        const world: World = { self: name, sightings, overrides: [], connected, cut_at };
+        const world: World = { self: name, sightings, overrides, connected, cut_at };
         return decide(config, world, 60_000);
       });
       if (!config.sites.some((_, index) => mayAnnounce(config, index))) return;
@@ -137,7 +144,7 @@ test('what a site said before a cut lets nobody leave after it', () => {
     const world: World = {
       self: station.name,
       sightings,
-      overrides: [],
+      overrides: station.overrides,
       connected: true,
       cut_at: null,
     };

@@ -5,14 +5,13 @@ import { decide } from '../../src/decide/decide.ts';
 import type { Report } from '../../src/model/report.ts';
 import type { World } from '../../src/model/world.ts';
 import { testConfig } from '../support/config.ts';
-import { DOWN, reportOf, sightOf, UP, WITHDRAWN, worldOf } from './world.ts';
+import { DOWN, drainOrder, reportOf, sightOf, UP, WITHDRAWN, worldOf } from './world.ts';
 
 const config = testConfig();
 const ok = (site: string): Report => reportOf(config, site, { routes: { web: sightOf() } });
 const bad = (site: string): Report => reportOf(config, site, {}, DOWN);
-const drained = (site: string, for_ms: number): Report => ({
-  ...ok(site),
-  drain: { for_ms, by: 'ada', reason: 'kernel' },
+const drained = (site: string, for_ms: number): Partial<World> => ({
+  overrides: [drainOrder(site, -for_ms)],
 });
 
 /** fra's route of the VIP "web" at 100 ms, reports having arrived at 0. */
@@ -72,23 +71,23 @@ describe('a VIP at this site', () => {
 
 describe('a drain', () => {
   test('withdraws the route last, at the end of the drain time', () => {
-    const reports = [drained('fra', 0), ok('iad')];
-    const early = route(reports);
+    const reports = [ok('fra'), ok('iad')];
+    const early = route(reports, drained('fra', 0));
     assert.deepEqual([early.announce, early.code], [true, 'draining']);
-    const late = route([drained('fra', config.policy.drain_ms), ok('iad')]);
+    const late = route(reports, drained('fra', config.policy.drain_ms));
     assert.deepEqual([late.announce, late.code], [false, 'draining']);
   });
 
   test('sets the clock to its end', () => {
-    const { wake_ms } = route([drained('fra', config.policy.drain_ms - 600), ok('iad')]);
+    const draining = drained('fra', config.policy.drain_ms - 600);
+    const { wake_ms } = route([ok('fra'), ok('iad')], draining);
     assert.equal(wake_ms, 500);
   });
 
   test('of the last fit site keeps the route, and the failing site leaves it to that one', () => {
-    const draining = drained('fra', 60_000);
-    const own = route([draining, bad('iad'), bad('sin')]);
+    const own = route([ok('fra'), bad('iad'), bad('sin')], drained('fra', 60_000));
     assert.deepEqual([own.announce, own.code], [true, 'last-announcement-kept']);
-    assert.equal(route([bad('fra'), drained('iad', 60_000)]).announce, false);
+    assert.equal(route([bad('fra'), ok('iad')], drained('iad', 60_000)).announce, false);
   });
 });
 
@@ -118,32 +117,41 @@ describe('the last announcement', () => {
       fc
         .record({
           sights: fc.array(sight, { minLength: 2, maxLength: 2 }),
-          drained_ms: fc.constantFrom(null, 0, 60_000),
           route: fc.constantFrom(sightOf(), WITHDRAWN, null),
         })
-        .map(({ sights, drained_ms, route: web }) => ({
+        .map(({ sights, route: web }) => ({
           ...reportOf(config, site),
           endpoints: { [`${site}-lb1/web`]: sights[0]!, [`${site}-lb2/web`]: sights[1]! },
-          drain: drained_ms === null ? null : { for_ms: drained_ms, by: 'ada', reason: '' },
           routes: web === null ? {} : { web },
         }));
     const reports = fc.tuple(...config.sites.map(({ name }) => report(name)));
+    const anyDrains = fc
+      .array(fc.constantFrom(null, 0, 60_000), { minLength: 3, maxLength: 3 })
+      .map((since) =>
+        since.flatMap((at, i) => (at === null ? [] : [drainOrder(config.sites[i]!.name, at)])),
+      );
     const ages = fc.array(fc.constantFrom(0, 60_000), { minLength: 3, maxLength: 3 });
     fc.assert(
-      fc.property(reports, ages, fc.boolean(), (list, received, connected) => {
-        const sightings = new Map(
-          list.map((r, i) => [
-            r.site,
-            { report: r, received_at: 60_000 - received[i]!, cut_ms: 0 },
-          ]),
-        );
-        const cut_at = connected ? null : 59_000;
-        const announcing = config.sites.filter(({ name }) => {
-          const world: World = { self: name, sightings, overrides: [], connected, cut_at };
-          return decide(config, world, 60_000).routes[0]!.announce;
-        });
-        assert.ok(announcing.length > 0);
-      }),
+      fc.property(
+        reports,
+        anyDrains,
+        ages,
+        fc.boolean(),
+        (list, overrides, received, connected) => {
+          const sightings = new Map(
+            list.map((r, i) => [
+              r.site,
+              { report: r, received_at: 60_000 - received[i]!, cut_ms: 0 },
+            ]),
+          );
+          const cut_at = connected ? null : 59_000;
+          const announcing = config.sites.filter(({ name }) => {
+            const world: World = { self: name, sightings, overrides, connected, cut_at };
+            return decide(config, world, 60_000).routes[0]!.announce;
+          });
+          assert.ok(announcing.length > 0);
+        },
+      ),
     );
   });
 });

@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { decide } from '../../src/decide/decide.ts';
+import type { HeldOverride } from '../../src/model/override.ts';
 import type { LoadSight, Report, SpillStance } from '../../src/model/report.ts';
 import { IDLE_STANCE } from '../../src/model/report.ts';
 import { testConfig } from '../support/config.ts';
-import { DOWN, loadOf, reportOf, worldOf } from './world.ts';
+import { DOWN, drainOrder, loadOf, reportOf, worldOf } from './world.ts';
 
 const config = testConfig();
 const policy = config.policy.spill;
@@ -17,8 +18,8 @@ function site(name: string, load: LoadSight | null, stance: Partial<SpillStance>
 }
 
 /** fra's spill plan at `now`; all reports arrived at 0. */
-const planned = (reports: readonly Report[], now = 0) =>
-  decide(config, worldOf('fra', reports), now).spill;
+const planned = (reports: readonly Report[], now = 0, overrides: readonly HeldOverride[] = []) =>
+  decide(config, worldOf('fra', reports, 0, { overrides }), now).spill;
 const sum = (amounts: Readonly<Record<string, number>>): number =>
   Object.values(amounts).reduce((a, b) => a + b, 0);
 const SENDING = { sending: true, over_for_ms: 60_000 };
@@ -176,24 +177,24 @@ describe('a receiver', () => {
 
 test('a site whose load is unknown, that drains or is down neither sends nor grants', () => {
   const helper = site('sin', loadOf(0.4), { grants: { fra: 100 } });
-  const drain = { for_ms: 0, by: 'ada', reason: 'kernel' };
   const over = loadOf(1.4);
-  const out: [Report, string][] = [
+  const out: [Report, string, HeldOverride[]?][] = [
     [site('fra', null, SENDING), 'load-unknown'],
-    [{ ...site('fra', over, SENDING), drain }, 'draining'],
+    [site('fra', over, SENDING), 'draining', [drainOrder('fra')]],
     [reportOf(config, 'fra', { load: over }, DOWN), 'no-healthy-endpoint'],
   ];
-  for (const [report, code] of out) {
-    const plan = planned([report, helper, site('iad', over, { wanted: 80 })]);
+  for (const [report, code, overrides] of out) {
+    const plan = planned([report, helper, site('iad', over, { wanted: 80 })], 0, overrides);
     assert.deepEqual([plan.shares, plan.stance, plan.reason.code], [{}, IDLE_STANCE, code]);
   }
-  const outPeers: Report[] = [
-    { ...helper, load: null },
-    { ...helper, drain },
-    { ...helper, endpoints: reportOf(config, 'sin', {}, DOWN).endpoints },
+  const outPeers: [Report, HeldOverride[]?][] = [
+    [{ ...helper, load: null }],
+    [helper, [drainOrder('sin')]],
+    [{ ...helper, endpoints: reportOf(config, 'sin', {}, DOWN).endpoints }],
   ];
-  for (const peer of outPeers) {
-    assert.deepEqual(planned([site('fra', over, SENDING), peer], 2_000).shares, {});
+  for (const [peer, overrides] of outPeers) {
+    const { shares } = planned([site('fra', over, SENDING), peer], 2_000, overrides);
+    assert.deepEqual(shares, {});
   }
 });
 

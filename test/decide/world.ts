@@ -1,5 +1,6 @@
 /** Reports and worlds for the tests of the decision: all healthy unless said otherwise. */
 import type { Config } from '../../src/model/config.ts';
+import { type HeldOverride, idOf, type Override, siteScope } from '../../src/model/override.ts';
 import type { EndpointSight, LoadSight, Report } from '../../src/model/report.ts';
 import { blankReport, ROUTE_OFF, type RouteSight } from '../../src/model/report.ts';
 import type { World } from '../../src/model/world.ts';
@@ -32,6 +33,29 @@ export function sightOf(change: Partial<RouteSight> = {}): RouteSight {
 
 /** A route that is not announced. */
 export const WITHDRAWN: RouteSight = { ...ROUTE_OFF, heard: false, age_ms: 0 };
+
+/** A drain of the whole site that began at `since`, as a world holds it. */
+export function drainOrder(site: string, since = 0): HeldOverride {
+  return orderOf({ scope: siteScope(site) }, since);
+}
+
+/** An override, by default a drain by ada for a new kernel that does not end. */
+export function orderOf(
+  change: Partial<Override> & Pick<Override, 'scope'>,
+  since = 0,
+  until: number | null = null,
+): HeldOverride {
+  const override: Override = {
+    id: idOf(change.scope),
+    action: 'drain',
+    by: 'ada',
+    reason: 'kernel',
+    stamp: { clock: 1, agent: 'fra/fra' },
+    replaces: [],
+    ...change,
+  };
+  return { override, since, until };
+}
 
 /** A world in which every report arrived at `received_at`. */
 export function worldOf(

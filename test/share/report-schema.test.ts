@@ -14,7 +14,6 @@ import { sightOf } from '../decide/world.ts';
 import { testReport } from '../support/report.ts';
 
 const good = testReport('fra', 3, {
-  drain: { for_ms: 1, by: 'ops', reason: 'maintenance' },
   spill: {
     for_ms: 10,
     over_for_ms: 0,
@@ -69,7 +68,7 @@ describe('a report from the network', () => {
     ['a share above one', 'spill.shares.sin', 1.1, /^spill.shares.sin: /],
     ['a negative grant', 'spill.grants.iad', -1, /^spill.grants.iad: /],
     ['an unknown route state', 'routes.web', 'maybe', /^routes.web: /],
-    ['a duration as text', 'drain.for_ms', '5', /^drain.for_ms: /],
+    ['a duration as text', 'spill.for_ms', '5', /^spill.for_ms: /],
     ['too many endpoints', 'endpoints', crowd(2049, sight), /^endpoints: .*2048/],
     ['too many grants', 'spill.grants', crowd(1001, 1), /^spill.grants: .*1000/],
     ['a very long detail', 'endpoints.fra-lb1/web.detail', 'x'.repeat(1001), /detail: /],
@@ -104,11 +103,9 @@ describe('a report from the network', () => {
       age_ms: 12_345.678901234,
     });
     const shares = Object.fromEntries(names(SITES_MAX, 'site').map((site) => [site, 1 / 3]));
-    const text = '"'.repeat(1_000);
     const full = testReport('fra', 1, {
       endpoints: Object.fromEntries(lbs.map((id) => [id, ill])),
       routes: Object.fromEntries(names(SITE_ROUTES_MAX, 'vip').map((vip) => [vip, kept])),
-      drain: { for_ms, by: text, reason: text },
       spill: { ...good.spill, grants: shares, shares, aims: shares },
     });
     const parsed = parseReport(JSON.stringify(full));
