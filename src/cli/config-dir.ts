@@ -1,8 +1,9 @@
 /** Loading a configuration for a command, with its problems on standard error. */
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type LoadOptions, loadConfig, readSecret, readToken } from '../config/load.ts';
+import { type LoadOptions, loadConfig, type readSecret, readToken } from '../config/load.ts';
 import { formatProblem } from '../config/problem.ts';
+import { readRedisSecrets } from '../config/redis-secrets.ts';
 import { loadGeoMap } from '../geo/load.ts';
 import type { GeoMap } from '../geo/map.ts';
 import type { Config, Site } from '../model/config.ts';
@@ -45,10 +46,12 @@ export async function tokenOf(site: Site): Promise<string | null> {
   return token_file === null ? null : secretOf(token_file, readToken);
 }
 
-/** The password for the Redis servers; null where none is asked for. */
-export async function redisPasswordOf({ share }: Config): Promise<string | null> {
-  if (share.kind !== 'redis' || share.password_file === null) return null;
-  return secretOf(share.password_file, readSecret);
+/** Throws a CommandError unless what it takes to log in at the Redis servers can be read. */
+export async function checkRedisSecrets({ share }: Config): Promise<void> {
+  for (const server of share.kind === 'redis' ? share.servers : []) {
+    const secrets = await readRedisSecrets(server);
+    if (!secrets.ok) throw new CommandError(secrets.error);
+  }
 }
 
 async function secretOf(file: string, read: typeof readSecret): Promise<string> {

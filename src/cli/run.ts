@@ -4,16 +4,18 @@ import type { Control, ReloadReport } from '../api/control.ts';
 import { type Clock, SystemClock } from '../base/clock.ts';
 import { type Log, type LogLevel, pinoLog } from '../base/log.ts';
 import { type Prng, systemPrng } from '../base/prng.ts';
+import { readRedisSecrets } from '../config/redis-secrets.ts';
 import { configVersion } from '../config/version.ts';
 import { ZoneCache } from '../config/zone/cache.ts';
 import type { Config } from '../model/config.ts';
+import { writerOf } from '../model/report.ts';
 import { systemHost } from '../net/host.ts';
 import { returnFreedMemory } from '../net/malloc.ts';
 import { MemoryHub } from '../share/memory-store.ts';
 import type { Store } from '../share/store.ts';
 import { spillDrivers } from '../spill/drivers.ts';
 import { CommandError } from './command-error.ts';
-import { configOf, redisPasswordOf, siteOf, tokenOf } from './config-dir.ts';
+import { checkRedisSecrets, configOf, siteOf, tokenOf } from './config-dir.ts';
 import { Daemon } from './daemon.ts';
 import { Follower } from './follow.ts';
 import { readMachineFiles } from './machine-files.ts';
@@ -56,12 +58,12 @@ export async function run(options: RunOptions): Promise<number> {
   const log = pinoLog(options.logLevel, { site: site.name });
   const files = await readMachineFiles(config, site.name);
   const token = await tokenOf(site);
-  const password = await redisPasswordOf(config);
+  await checkRedisSecrets(config);
   const predecessor = options.takeOver ? await findPredecessor(config, site, token, log) : null;
   let daemon: Daemon | null = null;
   let follower: Follower | null = null;
   const current = (): Config => daemon?.agent.config ?? config;
-  const store = await storeOf(config, site.name, { current, clock, prng, log, password });
+  const store = await storeOf(config, site.name, { current, clock, prng, log });
   const notice = (sentence: string): void => log.info({}, sentence);
   const drivers = (now: Config) => spillDrivers(now, site.name, systemHost, notice);
   const control: Control = {
@@ -134,12 +136,10 @@ interface StoreParts {
   readonly clock: Clock;
   readonly prng: Prng;
   readonly log: Log;
-  /** For the Redis servers. */
-  readonly password: string | null;
 }
 
 async function storeOf(config: Config, site: string, parts: StoreParts): Promise<Store> {
-  const { current, clock, prng, log, password } = parts;
+  const { current, clock, prng, log } = parts;
   if (config.share.kind === 'memory') {
     if (config.sites.length > 1) {
       log.warn(
@@ -151,11 +151,13 @@ async function storeOf(config: Config, site: string, parts: StoreParts): Promise
   }
   const { RedisStore } = await import('../share/redis-store.ts');
   return new RedisStore({
-    urls: config.share.urls,
-    username: config.share.username,
-    password,
+    servers: config.share.servers,
+    secrets: readRedisSecrets,
     deployment: config.deployment,
-    sites: () => current().sites.map((one) => one.name),
+    writers: () =>
+      current().sites.flatMap(({ name, agents }) =>
+        agents.map((agent) => writerOf({ site: name, agent })),
+      ),
     ttl_ms: REPORT_TTLS * config.policy.report_stale_ms,
     clock,
     prng,

@@ -15,8 +15,9 @@ import type {
 import { buildBgp, buildRoutePolicy } from './build-bgp.ts';
 import { buildUplink, EndpointTable } from './build-endpoints.ts';
 import { buildLoad } from './build-load.ts';
+import { buildShare } from './build-store.ts';
 import { TargetTable } from './build-targets.ts';
-import { resolvePath } from './files.ts';
+import { pathOrNull, resolvePath } from './files.ts';
 import { serviceName } from './names.ts';
 import type { DeploymentFile } from './schema-deployment.ts';
 import type { HealthEntry } from './schema-health.ts';
@@ -30,10 +31,6 @@ export interface GoodFiles {
   readonly sites: readonly SiteFile[];
   readonly services: readonly ServicesFile[];
   readonly zones: readonly Zone[];
-}
-
-function pathOrNull(dir: string, path: string | undefined): string | null {
-  return path === undefined ? null : resolvePath(dir, path);
 }
 
 function buildDns(dns: SiteFile['dns'], dir: string): DnsListen {
@@ -150,17 +147,6 @@ function buildPolicy({ policy }: DeploymentFile): PolicyConfig {
   };
 }
 
-function buildShare({ store }: DeploymentFile, dir: string): Config['share'] {
-  if (store === 'memory') return { kind: 'memory' };
-  const { redis, username, password_file } = store;
-  return {
-    kind: 'redis',
-    urls: redis,
-    username: username ?? null,
-    password_file: pathOrNull(dir, password_file),
-  };
-}
-
 function buildKeys({ tsig_keys }: DeploymentFile, dir: string): TsigKey[] {
   return Object.entries(tsig_keys).map(([name, { algorithm, secret_file }]) => ({
     name,
@@ -205,7 +191,7 @@ export function buildConfig(input: GoodFiles): Config {
     vips: deployment.vips.map((vip) => ({ ...vip, med: vip.med ?? null })),
     zones: buildZones(files),
     tsig_keys: buildKeys(deployment, dir),
-    share: buildShare(deployment, dir),
+    share: buildShare(deployment.store, dir),
     policy: buildPolicy(deployment),
   };
 }

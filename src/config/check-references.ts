@@ -14,6 +14,7 @@ import { type BgpFile, USUAL_VALUES } from './schema-bgp.ts';
 import type { DeploymentFile } from './schema-deployment.ts';
 import type { ServicesFile } from './schema-services.ts';
 import type { SiteFile } from './schema-site.ts';
+import { serverEntry, urlsOf } from './schema-store.ts';
 
 type AnyFile = Pick<YamlFile<unknown>, 'file' | 'source'>;
 
@@ -65,8 +66,10 @@ class Checker {
       this.refer(file, ['default_region'], 'region', value.default_region);
     }
     if (value.store !== 'memory') {
-      value.store.redis.forEach((url, i) => {
-        this.once(file, ['store', 'redis', i], 'store', url, 'the URL');
+      value.store.redis.forEach((entry, i) => {
+        for (const url of urlsOf(serverEntry(entry))) {
+          this.once(file, ['store', 'redis', i], 'store', url, 'the URL');
+        }
       });
     }
     for (const [name, check] of Object.entries(value.checks)) {

@@ -51,6 +51,10 @@ export function resolvePath(dir: string, path: string): string {
   return isAbsolute(path) ? path : resolve(dir, path);
 }
 
+export function pathOrNull(dir: string, path: string | undefined): string | null {
+  return path === undefined ? null : resolvePath(dir, path);
+}
+
 /** Opens for reading; a named pipe, too, at once instead of when somebody writes to it. */
 function openNow(path: string): Promise<FileHandle> {
   return open(path, constants.O_RDONLY | constants.O_NONBLOCK);

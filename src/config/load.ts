@@ -32,6 +32,7 @@ import { compareProblems, type Problem } from './problem.ts';
 import { deploymentSchema } from './schema-deployment.ts';
 import { servicesSchema } from './schema-services.ts';
 import { siteSchema } from './schema-site.ts';
+import { storeFiles } from './schema-store.ts';
 import { ZoneCache } from './zone/cache.ts';
 import { readZones } from './zones.ts';
 
@@ -98,8 +99,8 @@ class Loader {
     if (deployment?.value) {
       const { geo, store } = deployment.value;
       await look(deployment, ['geo', 'mmdb'], geo.mmdb);
-      const password_file = store === 'memory' ? undefined : store.password_file;
-      await look(deployment, ['store', 'password_file'], password_file);
+      const named = store === 'memory' ? [] : storeFiles(store);
+      for (const { path, name } of named) await look(deployment, ['store', ...path], name);
       for (const [name, { secret_file }] of Object.entries(deployment.value.tsig_keys)) {
         await look(deployment, ['tsig_keys', name, 'secret_file'], secret_file);
       }

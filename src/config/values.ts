@@ -268,8 +268,19 @@ export const redisUrl = () =>
   notation(
     'a Redis URL',
     'one like redis://192.0.2.1:6379, without user, password or query (see username, password_file)',
-    (text) => (parseUrl(text, ['redis', 'rediss'])?.search === '' ? text : null),
+    (text) => {
+      const url = parseUrl(text, ['redis', 'rediss']);
+      // The path, if any, is the number of a database.
+      const sound = url?.search === '' && url.hash === '' && /^(\/[0-9]{0,4})?$/.test(url.pathname);
+      return sound ? text : null;
+    },
     shownUrl,
+  );
+
+/** What a certificate names: a host, or an address. */
+export const tlsName = () =>
+  notation('the name of a server', 'a name like redis.example.com, or an address', (text) =>
+    /^[A-Za-z0-9._:-]{1,255}$/.test(text) ? text : null,
   );
 
 /** Text that a TXT record of one string carries as it is (RFC 1035 §3.3.14). */

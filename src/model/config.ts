@@ -251,14 +251,45 @@ export interface TsigKey {
 
 export type ShareConfig =
   | { readonly kind: 'memory' }
-  | {
-      readonly kind: 'redis';
-      readonly urls: readonly string[];
-      /** User of the servers' ACL; null: the default user. */
-      readonly username: string | null;
-      /** Absolute path of the file with the password; null: none. Read as `ApiListen.token_file`. */
-      readonly password_file: string | null;
-    };
+  | { readonly kind: 'redis'; readonly servers: readonly RedisServerConfig[] };
+
+/** One place where reports are shared, independent of the others. */
+export interface RedisServerConfig {
+  readonly kind: 'standalone' | 'sentinel' | 'cluster';
+  /** For people; unique. */
+  readonly name: string;
+  /** The server itself; or the Sentinels; or nodes of the Cluster, from which the others are found. */
+  readonly nodes: readonly RedisNode[];
+  /** What the Sentinels call the servers that they watch; null: there are none. */
+  readonly group: string | null;
+  /** Number of the database; 0 in a Cluster. */
+  readonly database: number;
+  /** Null: without TLS. */
+  readonly tls: RedisTls | null;
+  /** User of the server's ACL; null: the default user. */
+  readonly username: string | null;
+  /** Absolute path of the file with the password; null: none. Read as `ApiListen.token_file`. */
+  readonly password_file: string | null;
+  /** The same at the Sentinels. */
+  readonly sentinel_username: string | null;
+  readonly sentinel_password_file: string | null;
+}
+
+export interface RedisNode {
+  /** A name, or an address without brackets. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Absolute paths of PEM files, read as `ApiListen.token_file`; null: what Node does without. */
+export interface RedisTls {
+  readonly ca_file: string | null;
+  /** Shown to the server; both or none. */
+  readonly certificate: string | null;
+  readonly key: string | null;
+  /** Whom the server's certificate must name; null: the host. */
+  readonly server_name: string | null;
+}
 
 /** Times and thresholds of the decision, one set for the deployment. */
 export interface PolicyConfig {

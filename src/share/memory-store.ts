@@ -10,8 +10,9 @@ import type { OverrideSight } from '../model/override.ts';
 import { newer, type Report, writerOf } from '../model/report.ts';
 import { NewestReports } from './newest.ts';
 import { OverrideBook } from './override-book.ts';
+import { checkOverride } from './override-schema.ts';
 import { checkReport } from './report-schema.ts';
-import type { Store } from './store.ts';
+import type { Store, StoreServer } from './store.ts';
 
 export class MemoryHub {
   readonly clock: Clock;
@@ -130,8 +131,13 @@ class MemoryStore implements Store {
 
   putOverride(sight: OverrideSight): void {
     if (this.#closed) return;
-    this.receiveOverride(sight);
-    if (this.connected) this.#hub.spreadOverride(sight);
+    const checked = checkOverride(sight);
+    if (!checked.ok) {
+      this.#log.warn({ site: this.site, error: checked.error }, 'malformed override dropped');
+      return;
+    }
+    this.receiveOverride(checked.value);
+    if (this.connected) this.#hub.spreadOverride(checked.value);
   }
 
   subscribeOverrides(listener: (sight: OverrideSight) => void): () => void {
@@ -140,6 +146,10 @@ class MemoryStore implements Store {
 
   onConnection(listener: (connected: boolean) => void): () => void {
     return this.#connection.add(listener);
+  }
+
+  servers(): readonly StoreServer[] {
+    return [];
   }
 
   async close(): Promise<void> {

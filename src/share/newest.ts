@@ -19,6 +19,9 @@ export interface Forgetting {
   readonly after_ms: number;
 }
 
+/** What orders the reports of one writer. */
+export type Numbers = Pick<Report, 'incarnation' | 'sequence'>;
+
 interface Held {
   readonly report: Report;
   /** When it was taken, by the forgetting's clock in milliseconds. */
@@ -41,13 +44,16 @@ export class NewestReports {
 
   /** Keeps and delivers `report` if it is news. */
   offer(report: Report): void {
-    if (this.#closed) return;
-    const now = this.#forgetting?.clock.now() ?? 0;
     const writer = writerOf(report);
-    const held = this.#byWriter.get(writer);
-    if (held ? !this.#replaces(report, held, now) : this.#byWriter.size >= WRITERS_MAX) return;
-    this.#byWriter.set(writer, { report, at: now });
+    if (this.#closed || !this.isNews(writer, report)) return;
+    this.#byWriter.set(writer, { report, at: this.#now() });
     this.#listeners.emit(report);
+  }
+
+  /** Whether a report of `writer` with these numbers would be kept. */
+  isNews(writer: string, numbers: Numbers): boolean {
+    const held = this.#byWriter.get(writer);
+    return held ? this.#replaces(numbers, held) : this.#byWriter.size < WRITERS_MAX;
   }
 
   /** Calls `listener` with all that is known, before it returns, and then with what is newer. */
@@ -67,10 +73,14 @@ export class NewestReports {
     this.#closed = true;
   }
 
-  #replaces(report: Report, held: Held, now: number): boolean {
-    if (newer(report, held.report)) return true;
-    const same =
-      report.incarnation === held.report.incarnation && report.sequence === held.report.sequence;
-    return !same && this.#forgetting !== null && now - held.at > this.#forgetting.after_ms;
+  #now(): number {
+    return this.#forgetting?.clock.now() ?? 0;
+  }
+
+  #replaces(numbers: Numbers, { report, at }: Held): boolean {
+    if (newer(numbers, report)) return true;
+    const { incarnation, sequence } = numbers;
+    if (incarnation === report.incarnation && sequence === report.sequence) return false;
+    return this.#forgetting !== null && this.#now() - at > this.#forgetting.after_ms;
   }
 }

@@ -1,272 +1,372 @@
 /**
- * The connection to one Redis server (6 or later: commands and pushes share one RESP3 connection).
- * Nothing here makes a caller wait, and a server that hangs is treated as one that is gone: every
- * command has a timeout, and a timeout ends the connection. In flight at any time are at most one
- * write, one read and one subscription; of the reports to write only the newest is kept.
+ * One of a store's Redis servers (6 or later: commands and pushes share one RESP3 connection), be it a
+ * server by itself, a Sentinel group or a Cluster: all keys of a deployment lie on one node, and this
+ * is the connection to that.
+ *
+ * Must hold: nothing here makes a caller wait; a server that hangs is treated as one that is gone; of
+ * the reports to write only the newest is kept, and what overrides to write the book knows. After a
+ * heal the next attempt begins within `RETRY.max_ms`, or ends within `CONNECT_TIMEOUT_MS` and is
+ * followed by another.
  */
-import { Redis } from 'ioredis';
+import type { Socket } from 'node:net';
 import { backoff_ms } from '../base/backoff.ts';
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Prng } from '../base/prng.ts';
-import { INCARNATION_MAX, REPORT_CHARS_MAX } from './report-schema.ts';
-
-/** A report as it is written: (incarnation, sequence) orders it on the server. */
-export interface OutgoingReport {
-  readonly site: string;
-  readonly incarnation: number;
-  readonly sequence: number;
-  readonly json: string;
-}
+import type { Result } from '../base/result.ts';
+import type { RedisNode, RedisServerConfig } from '../model/config.ts';
+import { laterStamp, type Override, type OverrideSight } from '../model/override.ts';
+import { openRedis, type RedisSecrets } from './redis-connector.ts';
+import { ServerHealth } from './redis-health.ts';
+import { locate } from './redis-locate.ts';
+import {
+  newsChannel,
+  newsOf,
+  OVERRIDES_PER_WRITE,
+  type OverrideText,
+  type ReportHeader,
+  readNews,
+  tryToWrite,
+  writeOverrides,
+  writeReport,
+} from './redis-scripts.ts';
+import { newSession, type OutgoingReport, type Session, UNREAD } from './redis-session.ts';
+import type { StoreServer } from './store.ts';
 
 /** What the links to all servers of one store have in common. */
 export interface RedisSettings {
-  /** User of the servers' ACL; null: the default user. */
-  readonly username: string | null;
-  /** Null: the servers ask for none. Never logged. */
-  readonly password: string | null;
   /** Separates deployments that share a Redis server. */
   readonly deployment: string;
-  /** The configured sites now, whose reports are read. */
-  readonly sites: () => readonly string[];
+  /** "SITE/AGENT" of all that are configured now, whose reports are read. */
+  readonly writers: () => readonly string[];
   /** Life of a report in Redis, in milliseconds: a few report intervals. */
   readonly ttl_ms: number;
+  /**
+   * The secrets of a server as its files have them now; asked at each connection, so that changed files
+   * need no restart. While they cannot be read, the last good ones are used.
+   */
+  readonly secrets: (server: RedisServerConfig) => Promise<Result<RedisSecrets, string>>;
   readonly clock: Clock;
   readonly prng: Prng;
   readonly log: Log;
 }
 
 export interface LinkOptions extends RedisSettings {
-  /** redis:// or rediss://; never logged, since a hand-made one may hold a password. */
-  readonly url: string;
-  /** Called with each report's JSON, pushed or read, new or not. Must not throw. */
-  readonly onReport: (json: string) => void;
-  /** Called when `alive` has changed. Must not throw. */
-  readonly onAlive: () => void;
+  readonly server: RedisServerConfig;
+  /** Called with what was pushed or read, new or not. Must not throw. */
+  readonly onReport: (header: ReportHeader, json: () => string) => void;
+  /** The same: gives the override, or null if it is malformed. */
+  readonly onOverride: (text: OverrideText) => Override | null;
+  /** What the servers should hold. */
+  readonly overrides: () => readonly OverrideSight[];
+  /** Another number whenever `overrides` has changed. */
+  readonly revision: () => number;
+  /** Called when `health` has changed. Must not throw. */
+  readonly onHealth: () => void;
 }
 
-/** How often all reports are read in full: finds what a push did not bring. */
+/** How often is read what a push did not bring, and written what the server has lost. */
 const READ_INTERVAL_MS = 1_000;
-const ANSWER_TIMEOUT_MS = 1_000;
-const CONNECT_TIMEOUT_MS = 3_000;
-/** How long a connection may take to close in good order before its socket is destroyed. */
-const DISCONNECT_TIMEOUT_MS = 300;
+/** How often the Sentinels are asked whether the master is still the same. */
+const LOCATE_INTERVAL_MS = 5_000;
 /** How long `close` waits for a write under way. */
 const LAST_WRITE_MS = 300;
-/** UTF-8 takes three bytes at most for one UTF-16 unit. */
-const REPORT_BYTES_MAX = 3 * REPORT_CHARS_MAX;
-const RETRY = { first_ms: 200, max_ms: 2_000 };
+const RETRY = { first_ms: 100, max_ms: 500 };
 
-/**
- * The reports under KEYS, or false for what is no text or is longer than ARGV bytes: a value that
- * somebody else put there must not fill the memory of every agent with each read.
- */
-const READ_SCRIPT = `
-local reports = {}
-for i, key in ipairs(KEYS) do
-  local bytes = redis.pcall('STRLEN', key)
-  local fits = type(bytes) == 'number' and bytes > 0 and bytes <= tonumber(ARGV[1])
-  reports[i] = fits and redis.call('GET', key)
-end
-return reports
-`;
-
-/**
- * Writes the report unless the key already holds a newer one, and tells the subscribers.
- * KEYS: the site's key. ARGV: incarnation, sequence, JSON, time to live in ms, channel, and up to
- * where a held value counts as a report at all: its size in bytes, its incarnation.
- */
-const WRITE_SCRIPT = `
-local bytes = redis.pcall('STRLEN', KEYS[1])
-if type(bytes) == 'number' and bytes > 0 and bytes <= tonumber(ARGV[6]) then
-  local held = redis.call('GET', KEYS[1])
-  local read, report = pcall(cjson.decode, held)
-  local i = read and type(report) == 'table' and tonumber(report.incarnation)
-  local s = i and tonumber(report.sequence)
-  local incarnation, sequence = tonumber(ARGV[1]), tonumber(ARGV[2])
-  local isReport = s and i <= tonumber(ARGV[7])
-  if isReport and (i > incarnation or (i == incarnation and s > sequence)) then return 0 end
-end
-redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
-redis.call('PUBLISH', ARGV[5], ARGV[3])
-return 1
-`;
-
-/** "host:port" of the URL, for logs. Throws without repeating the URL, which may hold a secret. */
-function nameOf(url: string): string {
-  try {
-    return new URL(url).host;
-  } catch {
-    throw new Error('the URL of a Redis server cannot be parsed');
-  }
-}
+/** Answers after which another connection must be made, perhaps to another node. */
+const LEAVE = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN|LOADING|MASTERDOWN|NOAUTH|WRONGPASS)\b/;
 
 export class RedisLink {
   readonly #options: LinkOptions;
   readonly #log: Log;
-  readonly #redis: Redis;
-  readonly #channel: string;
-  #alive = false;
-  /** Grows when a connection begins and when it is lost; what belongs to an older one stops. */
-  #session = 0;
+  #session: Session | null = null;
+  #retryTimer: Timer | null = null;
+  #closed = false;
   /** Connections in a row that did not come alive. */
   #failures = 0;
-  #complained = false;
-  #readTimer: Timer | null = null;
+  #secrets: RedisSecrets | null = null;
+  /** All that are open or being opened. */
+  readonly #sockets = new Set<Socket>();
+  /** Nodes of a Cluster that were heard of. */
+  #heard: readonly RedisNode[] = [];
+  readonly #health: ServerHealth;
   #newest: OutgoingReport | null = null;
-  /** The report that this connection has already written. */
-  #written: OutgoingReport | null = null;
-  #writing: Promise<void> | null = null;
+  /** Writer → the stamp of the report that this server has sent last. */
+  readonly #stamps = new Map<string, string>();
 
   constructor(options: LinkOptions) {
     this.#options = options;
-    this.#log = options.log.child({ redis: nameOf(options.url) });
-    this.#channel = `isobar:${options.deployment}:reports`;
-    this.#redis = this.#connect();
+    const { server, clock } = options;
+    this.#log = options.log.child({ redis: server.name });
+    this.#health = new ServerHealth(server.name, clock, this.#log, options.onHealth);
+    void this.#connect();
   }
 
-  /** True from the first full read of a connection until the server fails to answer. */
-  get alive(): boolean {
-    return this.#alive;
+  get health(): StoreServer {
+    return this.#health.now;
   }
 
   /** Writes `report` as soon as the server takes it, unless a newer one comes before. */
   publish(report: OutgoingReport): void {
     this.#newest = report;
-    if (this.#alive) void this.#attempt(() => this.#write());
+    this.writeNow();
+  }
+
+  /** Writes what the server does not hold, if it can be reached. */
+  writeNow(): void {
+    if (this.#session?.alive) void this.#write(this.#session);
   }
 
   /** Lets a write under way finish and ends the connection; done within a second. */
   async close(): Promise<void> {
-    const { clock } = this.#options;
-    if (this.#alive && this.#writing) {
-      const patience = new Promise<void>((done) => clock.timer(LAST_WRITE_MS, done));
-      await Promise.race([this.#writing.catch(() => {}), patience]);
-    }
-    this.#endSession();
-    const ended = new Promise<void>((done) => {
-      // While it waits to reconnect there is no socket, and the client reports no end.
-      if (this.#redis.status === 'reconnecting' || this.#redis.status === 'end') return done();
-      const limit = clock.timer(2 * DISCONNECT_TIMEOUT_MS, done);
-      this.#redis.once('end', () => {
-        limit.cancel();
-        done();
+    this.#closed = true;
+    const writing = this.#session?.writing;
+    if (writing) {
+      const patience = new Promise<void>((done) => {
+        this.#options.clock.timer(LAST_WRITE_MS, done);
       });
-    });
-    this.#redis.disconnect();
-    await ended;
+      await Promise.race([writing, patience]);
+    }
+    this.#retryTimer?.cancel();
+    this.#end();
+    for (const socket of this.#sockets) socket.destroy();
   }
 
-  #connect(): Redis {
-    const { url, username, password } = this.#options;
-    const redis = new Redis(url, {
-      ...(username !== null && { username }),
-      ...(password !== null && { password }),
-      protocol: 3,
-      connectTimeout: CONNECT_TIMEOUT_MS,
-      commandTimeout: ANSWER_TIMEOUT_MS,
-      disconnectTimeout: DISCONNECT_TIMEOUT_MS,
-      // Without these the client keeps commands for later while the server is down, without limit.
-      enableOfflineQueue: false,
-      maxRetriesPerRequest: 0,
-      autoResendUnfulfilledCommands: false,
-      autoResubscribe: false,
-      disableClientInfo: true,
-      retryStrategy: () => backoff_ms(RETRY, this.#failures++, this.#options.prng),
-    });
-    redis.on('ready', () => this.#begin());
-    redis.on('close', () => this.#endSession());
-    redis.on('error', (error: Error) => this.#complain(error.message));
-    redis.on('message', (_channel: string, json: string) => this.#options.onReport(json));
-    return redis;
+  async #connect(): Promise<void> {
+    let session: Session;
+    try {
+      const { server, deployment, clock } = this.#options;
+      const secrets = await this.#readSecrets();
+      const heard = this.#heard;
+      const sockets = this.#sockets;
+      const location = await locate({ server, secrets, deployment, heard, sockets, clock });
+      const { node } = location;
+      const { password } = secrets;
+      const redis = await openRedis({ ...server, node, secrets, password, sockets, clock });
+      if (this.#closed) return redis.disconnect();
+      this.#heard = location.heard;
+      session = newSession(redis, node);
+    } catch (error) {
+      return this.#fail(error as Error, null);
+    }
+    this.#session = session;
+    await this.#attempt(session, () => this.#begin(session));
   }
 
-  #begin(): void {
-    const session = ++this.#session;
-    this.#written = null;
-    void this.#attempt(async () => {
-      // Subscribed before the first read: nothing can be missed between the two.
-      await this.#redis.subscribe(this.#channel);
-      await this.#write();
-      await this.#read();
-      if (session !== this.#session) return;
-      this.#failures = 0;
-      this.#setAlive(true);
-      await this.#write();
+  async #readSecrets(): Promise<RedisSecrets> {
+    const read = await this.#options.secrets(this.#options.server);
+    if (read.ok) this.#secrets = read.value;
+    if (!read.ok)
+      this.#log.warn({ error: read.error }, 'secrets for a Redis server cannot be read');
+    if (this.#secrets === null) throw new Error('the secrets cannot be read');
+    return this.#secrets;
+  }
+
+  async #begin(session: Session): Promise<void> {
+    const { redis } = session;
+    redis.on('close', () => this.#fail(new Error('the connection was closed'), session));
+    redis.on('error', (error: Error) => this.#fail(error, session));
+    redis.on('messageBuffer', (_channel: Buffer, octets: Buffer) => {
+      if (session === this.#session) this.#receive(octets, session);
     });
+    // Subscribed before the first read: nothing can be missed between the two.
+    await redis.subscribe(newsChannel(this.#options.deployment));
+    await this.#cycle(session);
+    if (this.#options.server.kind === 'sentinel') this.#watchMaster(session);
   }
 
   /** Runs `work`; if it fails while its connection is still the present one, ends that. */
-  async #attempt(work: () => Promise<void>): Promise<void> {
-    const session = this.#session;
+  async #attempt(session: Session, work: () => Promise<void>): Promise<void> {
     try {
       await work();
     } catch (error) {
-      if (session !== this.#session) return;
-      this.#complain((error as Error).message);
-      this.#endSession();
-      this.#redis.disconnect(true);
+      this.#fail(error as Error, session);
     }
   }
 
-  #write(): Promise<void> {
-    this.#writing ??= this.#writeNewest().finally(() => {
-      this.#writing = null;
-    });
-    return this.#writing;
-  }
-
-  async #writeNewest(): Promise<void> {
-    const session = this.#session;
-    while (session === this.#session && this.#newest && this.#newest !== this.#written) {
-      const report = this.#newest;
-      const { site, incarnation, sequence, json } = report;
-      const { ttl_ms } = this.#options;
-      const key = this.#key(site);
-      const written = [incarnation, sequence, json, ttl_ms, this.#channel];
-      const limits = [REPORT_BYTES_MAX, INCARNATION_MAX];
-      await this.#redis.eval(WRITE_SCRIPT, 1, key, ...written, ...limits);
-      this.#written = report;
-    }
-  }
-
-  /** Reads every site's report and sets the timer for the next time. */
-  async #read(): Promise<void> {
-    const session = this.#session;
-    const keys = this.#options.sites().map((site) => this.#key(site));
-    const reports = await this.#redis.eval(READ_SCRIPT, keys.length, ...keys, REPORT_BYTES_MAX);
+  #later(session: Session, ms: number, work: () => Promise<void>): void {
     if (session !== this.#session) return;
-    for (const json of reports as (string | null)[]) if (json) this.#options.onReport(json);
-    this.#readTimer = this.#options.clock.timer(READ_INTERVAL_MS, () => {
-      void this.#attempt(() => this.#read());
+    const timer = this.#options.clock.timer(ms, () => {
+      session.timers.delete(timer);
+      void this.#attempt(session, work);
+    });
+    session.timers.add(timer);
+  }
+
+  /** Reads, writes what the server has lost, and sets the timer for the next time. */
+  async #cycle(session: Session): Promise<void> {
+    const more = await this.#read(session);
+    if (session !== this.#session) return;
+    await this.#write(session);
+    const quiet_ms = this.#options.clock.now() - session.tookAt;
+    if (session.refusal !== null || quiet_ms >= READ_INTERVAL_MS) await this.#tryToWrite(session);
+    if (session !== this.#session) return;
+    this.#failures = 0;
+    session.alive = true;
+    this.#noteState(session);
+    // What came while the first read was under way.
+    this.writeNow();
+    this.#later(session, more ? 0 : READ_INTERVAL_MS, () => this.#cycle(session));
+  }
+
+  /** True if there is more to read. */
+  async #read(session: Session): Promise<boolean> {
+    const { deployment, writers, onOverride } = this.#options;
+    const stamps = new Map(writers().map((one) => [one, this.#stamps.get(one) ?? '']));
+    for (const writer of this.#stamps.keys()) if (!stamps.has(writer)) this.#stamps.delete(writer);
+    const sent = session.written;
+    const self = this.#newest?.header.writer ?? null;
+    const read = await readNews(session.redis, deployment, {
+      stamps,
+      version: session.version,
+      self,
+    });
+    if (session !== this.#session) return false;
+    for (const octets of read.reports) this.#receive(octets, session);
+    // A report that the server has lost since it took it is written again.
+    if (sent === session.written && read.own !== sent?.header.stamp) session.written = null;
+    if (read.version !== session.version) {
+      session.revision = Number.NaN;
+      session.held.clear();
+      for (const text of read.overrides) this.#hold(session, onOverride(text));
+      session.version = read.version;
+    }
+    return read.more;
+  }
+
+  #receive(octets: Buffer, session: Session): void {
+    const { writers, onReport, onOverride } = this.#options;
+    const news = newsOf(octets);
+    if (news?.kind === 'override') this.#hold(session, onOverride(news));
+    if (news?.kind !== 'report') return;
+    const { writer, stamp } = news.header;
+    if (writers().includes(writer)) this.#stamps.set(writer, stamp);
+    onReport(news.header, news.json);
+  }
+
+  /** What was written or pushed belongs to no version that was read: the next read is of all. */
+  #hold(session: Session, override: Override | null): void {
+    if (!override) return;
+    session.held.set(override.id, override.stamp);
+    session.version = UNREAD;
+  }
+
+  #write(session: Session): Promise<void> {
+    session.writing ??= this.#writeAll(session);
+    return session.writing;
+  }
+
+  /** Between the last look at what is left and `writing` null there is no turn in which more could come. */
+  async #writeAll(session: Session): Promise<void> {
+    // The caller first sets `writing` to this promise.
+    await Promise.resolve();
+    try {
+      while (session === this.#session) {
+        const write = this.#nextWrite(session);
+        if (!write) break;
+        await write();
+        this.#accept(session);
+      }
+    } catch (error) {
+      this.#refuse(session, error as Error);
+    } finally {
+      session.writing = null;
+    }
+  }
+
+  #nextWrite(session: Session): (() => Promise<void>) | null {
+    const { deployment, ttl_ms } = this.#options;
+    const report = this.#newest;
+    if (report && report !== session.written) {
+      return async () => {
+        await writeReport(session.redis, deployment, report, ttl_ms);
+        session.written = report;
+      };
+    }
+    const overrides = this.#missing(session);
+    if (overrides.length === 0) return null;
+    return async () => {
+      await writeOverrides(session.redis, deployment, overrides);
+      for (const { override } of overrides) this.#hold(session, override);
+    };
+  }
+
+  /** Overrides that the server lacks, or of which it holds an earlier one. */
+  #missing(session: Session): OverrideSight[] {
+    const revision = this.#options.revision();
+    if (session.revision === revision) return [];
+    const missing = this.#options.overrides().filter(({ override }) => {
+      const held = session.held.get(override.id);
+      return !held || laterStamp(override.stamp, held);
+    });
+    if (missing.length === 0) session.revision = revision;
+    return missing.slice(0, OVERRIDES_PER_WRITE);
+  }
+
+  async #tryToWrite(session: Session): Promise<void> {
+    try {
+      await tryToWrite(session.redis, this.#options.deployment);
+      this.#accept(session);
+    } catch (error) {
+      this.#refuse(session, error as Error);
+    }
+  }
+
+  #accept(session: Session): void {
+    session.tookAt = this.#options.clock.now();
+    session.refusal = null;
+    this.#noteState(session);
+  }
+
+  /** A server that can be read is still good for something, unless another one should be asked. */
+  #refuse(session: Session, error: Error): void {
+    const { kind } = this.#options.server;
+    const follower = kind !== 'standalone' && /\bREADONLY\b/.test(error.message);
+    if (error.name !== 'ReplyError' || LEAVE.test(error.message) || follower) {
+      this.#fail(error, session);
+    } else {
+      session.refusal = error.message;
+      this.#noteState(session);
+    }
+  }
+
+  /** A master that was cut off while another took its place may not know of it. */
+  #watchMaster(session: Session): void {
+    this.#later(session, LOCATE_INTERVAL_MS, async () => {
+      const { server, deployment, clock } = this.#options;
+      const known = { secrets: this.#secrets!, heard: [], sockets: this.#sockets };
+      const locating = { server, deployment, ...known, clock };
+      const node = await locate(locating).then(
+        (location) => location.node,
+        () => session.node,
+      );
+      const { host, port } = session.node;
+      if (node.host !== host || node.port !== port)
+        throw new Error('another node is the master now');
+      this.#watchMaster(session);
     });
   }
 
-  #key(site: string): string {
-    return `isobar:${this.#options.deployment}:report:${site}`;
+  /** `session` null: no connection came about. */
+  #fail(error: Error, session: Session | null): void {
+    if (this.#closed || session !== this.#session) return;
+    this.#end();
+    this.#health.set('down', error.message);
+    const { clock, prng } = this.#options;
+    const delay_ms = backoff_ms(RETRY, this.#failures++, prng);
+    this.#retryTimer = clock.timer(delay_ms, () => void this.#connect());
   }
 
-  #endSession(): void {
-    this.#session++;
-    this.#readTimer?.cancel();
-    this.#readTimer = null;
-    this.#setAlive(false);
+  #end(): void {
+    const session = this.#session;
+    this.#session = null;
+    if (!session) return;
+    for (const timer of session.timers) timer.cancel();
+    session.redis.disconnect();
   }
 
-  #setAlive(alive: boolean): void {
-    if (alive === this.#alive) return;
-    this.#alive = alive;
-    if (alive) {
-      this.#complained = false;
-      this.#log.info({}, 'Redis server answers');
-    }
-    this.#options.onAlive();
-  }
-
-  /** Logs the first failure only, until the server has been alive again. */
-  #complain(error: string): void {
-    if (this.#complained) return;
-    this.#complained = true;
-    this.#log.warn({ error }, 'Redis server cannot be used');
+  #noteState(session: Session): void {
+    if (session !== this.#session || !session.alive) return;
+    this.#health.set(session.refusal === null ? 'up' : 'read-only', session.refusal);
   }
 }

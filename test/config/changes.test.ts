@@ -10,6 +10,7 @@ import {
 import type { Config, Site } from '../../src/model/config.ts';
 import { bgpSite, neighbor } from '../support/bgp.ts';
 import { testConfig } from '../support/config.ts';
+import { redisServer } from '../support/redis-store.ts';
 
 const base = testConfig();
 
@@ -131,7 +132,5 @@ describe('what waits for a restart', () => {
 
 const redis: Config['share'] = {
   kind: 'redis',
-  urls: ['redis://192.0.2.1:6379'],
-  username: null,
-  password_file: null,
+  servers: [redisServer('redis://192.0.2.1:6379')],
 };

@@ -8,6 +8,7 @@ import { loadConfig, readSecret, readToken } from '../../src/config/load.ts';
 import { formatProblem } from '../../src/config/problem.ts';
 import { TempDeployment } from '../support/deployment.ts';
 import { need } from '../support/need.ts';
+import { redisServer } from '../support/redis-store.ts';
 
 let demo: TempDeployment;
 beforeEach(async () => {
@@ -227,9 +228,10 @@ describe('secrets', () => {
     const loaded = await loadConfig(demo.dir);
     assert.ok(loaded.ok);
     const password_file = join(demo.dir, 'secret');
-    const urls = ['rediss://192.0.2.1:6380'];
-    const share = { kind: 'redis', urls, username: 'isobar', password_file };
-    assert.deepEqual(loaded.value.share, share);
+    const tls = { ca_file: null, certificate: null, key: null, server_name: null };
+    const login = { username: 'isobar', password_file };
+    const server = redisServer('redis://192.0.2.1:6380', { ...login, tls });
+    assert.deepEqual(loaded.value.share, { kind: 'redis', servers: [server] });
     const password = await readSecret(password_file);
     assert.ok(password.ok && password.value === 'p#ss wörd!');
     assert.equal((await readToken(password_file)).ok, false);

@@ -4,17 +4,19 @@
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { OverrideSight } from '../../src/model/override.ts';
 import type { Report } from '../../src/model/report.ts';
 import type { Store } from '../../src/share/store.ts';
 import { eventually } from '../support/eventually.ts';
+import { ordersOf, testOverride } from '../support/redis-store.ts';
 import { testReport } from '../support/report.ts';
 
 export interface StoreBench {
   /** A new store for the agent of `site`: "fra", "iad" or "sin". */
   open(site: string): Store;
   /** Nothing reaches `site`'s stores any more, and nothing comes from them. */
-  cut(site: string): void;
-  heal(site: string): void;
+  cut(site: string): void | Promise<void>;
+  heal(site: string): void | Promise<void>;
   /** Puts `value` where the report of site "sin" belongs, as a broken writer would. */
   inject(value: unknown): Promise<void>;
   end(): Promise<void>;
@@ -177,10 +179,10 @@ export function storeContract(
       const [a, b] = [await open('fra'), await open('iad')];
       const changes: boolean[] = [];
       a.onConnection((connected) => changes.push(connected));
-      bench.cut('fra');
+      await bench.cut('fra');
       await eventually('fra is on its own', () => !a.connected);
       assert.equal(b.connected, true);
-      bench.heal('fra');
+      await bench.heal('fra');
       await eventually('fra is back', () => a.connected);
       assert.deepEqual(changes, [false, true]);
     });
@@ -190,13 +192,13 @@ export function storeContract(
       async () => {
         const [a, b] = [await open('fra'), await open('iad')];
         const [atA, atB] = [collect(a), collect(b)];
-        bench.cut('fra');
+        await bench.cut('fra');
         await eventually('fra is on its own', () => !a.connected);
         a.publish(testReport('fra', 1));
         b.publish(testReport('iad', 1));
         await eventually('both see their own', () => atA.length > 0 && atB.length > 0);
         assert.deepEqual([atA, atB], [['fra 1.1'], ['iad 1.1']]);
-        bench.heal('fra');
+        await bench.heal('fra');
         await eventually('both see both', () => atA.length === 2 && atB.length === 2);
       },
     );
@@ -206,10 +208,10 @@ export function storeContract(
       const seen = collect(b);
       a.publish(testReport('fra', 1));
       await eventually('the first', () => seen.length === 1);
-      bench.cut('fra');
+      await bench.cut('fra');
       await eventually('fra is on its own', () => !a.connected);
       for (let sequence = 2; sequence <= 1001; sequence++) a.publish(testReport('fra', sequence));
-      bench.heal('fra');
+      await bench.heal('fra');
       await eventually('the newest', () => seen.includes('fra 1.1001'));
       assert.deepEqual(seen, ['fra 1.1', 'fra 1.1001']);
     });
@@ -219,18 +221,118 @@ export function storeContract(
       async () => {
         const [a, b] = [await open('fra'), await open('iad')];
         const [atA, atB] = [collect(a), collect(b)];
-        bench.cut('fra');
+        await bench.cut('fra');
         await eventually('fra is on its own', () => !a.connected);
         for (let sequence = 1; sequence <= 20; sequence++) b.publish(testReport('iad', sequence));
         await eventually('iad has published', () => atB.includes('iad 1.20'));
         // What iad's own listener has seen may still be on its way to the store; a second reader knows.
         const other = collect(await open('iad'));
         await eventually('the store has it', () => other.includes('iad 1.20'));
-        bench.heal('fra');
+        await bench.heal('fra');
         await eventually('fra knows', () => atA.length > 0);
         assert.deepEqual(atA, ['iad 1.20']);
       },
     );
+
+    contract('two agents of a site are heard beside each other', async () => {
+      const [a, pair, b] = [await open('fra'), await open('fra'), await open('iad')];
+      const seen: string[] = [];
+      b.subscribe(({ agent, sequence }) => seen.push(`${agent} ${sequence}`));
+      a.publish(testReport('fra', 7));
+      await eventually('the first agent', () => seen.length === 1);
+      pair.publish(testReport('fra', 3, { agent: 'fra2' }));
+      await eventually('the second agent, though its numbers are lower', () => seen.length === 2);
+      a.publish(testReport('fra', 8));
+      await eventually('the first again', () => seen.length === 3);
+      assert.deepEqual(seen, ['fra 7', 'fra2 3', 'fra 8']);
+      const late: string[] = [];
+      (await open('iad')).subscribe(({ agent, sequence }) => late.push(`${agent} ${sequence}`));
+      await eventually('a latecomer hears both', () => late.length === 2);
+      assert.deepEqual(late.sort(), ['fra 8', 'fra2 3']);
+    });
+
+    contract('an override reaches every agent, the own included, whole', async () => {
+      const [a, b] = [await open('fra'), await open('iad')];
+      const own = ordersOf(a);
+      const received: OverrideSight[] = [];
+      b.subscribeOverrides((sight) => received.push(sight));
+      const replaces = [{ clock: 3, agent: 'iad/iad' }];
+      const put = testOverride('fra', 5, { replaces });
+      a.putOverride(put);
+      assert.equal(own.length, 0, 'not inside of the call');
+      await eventually('the override arrives', () => received.length > 0 && own.length > 0);
+      assert.deepEqual(own, ['site=fra 5 drain']);
+      assert.deepEqual(received[0]!.override, put.override);
+      const { for_ms, left_ms } = received[0]!;
+      assert.ok(for_ms < 5_000 && left_ms! > 55_000 && left_ms! <= 60_000, `${for_ms} ${left_ms}`);
+    });
+
+    contract('of an override the later stamp wins, by clock and then by name', async () => {
+      const [a, b] = [await open('fra'), await open('iad')];
+      const seen = ordersOf(b);
+      a.putOverride(testOverride('fra', 5));
+      await eventually('the first', () => seen.length === 1);
+      b.putOverride(testOverride('fra', 4, { action: 'down' }));
+      b.putOverride(testOverride('fra', 5, { stamp: { clock: 5, agent: 'a/a' }, action: 'up' }));
+      a.putOverride(testOverride('fra', 5, { stamp: { clock: 5, agent: 'z/z' }, action: 'up' }));
+      await eventually('the one of the later name', () => seen.length === 2);
+      a.putOverride(testOverride('fra', 6, { action: null }));
+      await eventually('the removal', () => seen.length === 3);
+      assert.deepEqual(seen, ['site=fra 5 drain', 'site=fra 5 up', 'site=fra 6 null']);
+    });
+
+    contract('a latecomer is given the overrides, removed ones too, with their times', async () => {
+      const [a, b] = [await open('fra'), await open('iad')];
+      const known = ordersOf(b);
+      a.putOverride({ ...testOverride('fra', 5, {}, 60_000), for_ms: 9_000 });
+      a.putOverride(testOverride('iad', 6, { action: null }, null));
+      a.putOverride(testOverride('sin', 7, { action: 'up' }, null));
+      await eventually('they are there', () => known.length === 3);
+      const late: OverrideSight[] = [];
+      (await open('sin')).subscribeOverrides((sight) => late.push(sight));
+      await eventually('the latecomer knows', () => late.length === 3);
+      late.sort((x, y) => x.override.stamp.clock - y.override.stamp.clock);
+      const [first, ...others] = late;
+      assert.ok(first!.for_ms >= 9_000 && first!.for_ms < 30_000, `${first!.for_ms}`);
+      assert.ok(first!.left_ms! > 30_000 && first!.left_ms! <= 60_000, `${first!.left_ms}`);
+      assert.deepEqual(
+        others.map(({ override, left_ms }) => [override.action, left_ms]),
+        [
+          [null, null],
+          ['up', null],
+        ],
+      );
+    });
+
+    contract('orders on both sides of a cut meet after it, and all agree', async () => {
+      const [a, b] = [await open('fra'), await open('iad')];
+      const [atA, atB] = [ordersOf(a), ordersOf(b)];
+      await bench.cut('fra');
+      await eventually('fra is on its own', () => !a.connected);
+      a.putOverride(testOverride('sin', 5, { action: 'up' }));
+      a.putOverride(testOverride('fra', 1));
+      b.putOverride(testOverride('sin', 6, { action: 'down' }));
+      await eventually('each sees its own', () => atA.length === 2 && atB.length === 1);
+      await bench.heal('fra');
+      const agreed = (): boolean => {
+        return atA.includes('site=sin 6 down') && atB.includes('site=fra 1 drain');
+      };
+      await eventually('both know both', agreed);
+      assert.ok(!atB.includes('site=sin 5 up'), 'the earlier one is not delivered');
+      const late = ordersOf(await open('sin'));
+      await eventually('a latecomer knows', () => late.length === 2);
+      assert.deepEqual(late.sort(), ['site=fra 1 drain', 'site=sin 6 down']);
+    });
+
+    contract('a malformed override is not taken in', async () => {
+      const [a, b] = [await open('fra'), await open('iad')];
+      const seen = ordersOf(b);
+      a.putOverride(testOverride('fra', 1, { id: 'site=iad' }));
+      a.putOverride(testOverride('fra', -1));
+      a.putOverride(testOverride('fra', 2));
+      await eventually('the good one', () => seen.length > 0);
+      assert.deepEqual(seen, ['site=fra 2 drain']);
+    });
 
     contract('after close nothing is delivered, and nothing is published', async () => {
       const [a, b] = [await open('fra'), await open('iad')];
