@@ -7,7 +7,7 @@
 import type { Config, Site } from '../model/config.ts';
 import type { DrainSight } from '../model/override.ts';
 import type { Report } from '../model/report.ts';
-import type { World } from '../model/world.ts';
+import type { Sighting, World } from '../model/world.ts';
 import { OverridesInForce } from './overrides.ts';
 
 export interface View {
@@ -47,6 +47,11 @@ export type Hearing =
       readonly report: Report;
       /** Since the report arrived, in milliseconds. */
       readonly age_ms: number;
+      /**
+       * How long ago a silence of the site began and ended, in milliseconds; null: it was not silent,
+       * or that is over for longer than makes a site lost.
+       */
+      readonly silence_ms: { readonly from: number; readonly to: number } | null;
     };
 
 /** How a site is heard. Our own report is never stale: we saw it ourselves. */
@@ -55,15 +60,24 @@ export function hear(view: View, site: Site): Hearing {
   const sighting = world.sightings.get(site.name);
   if (sighting === undefined) return { state: 'unheard' };
   const { report, received_at, cut_ms } = sighting;
+  const silence_ms = silenceOf(view, sighting);
   const age_ms = Math.max(0, now - received_at);
-  if (site.name === world.self) return { state: 'heard', report, age_ms };
-  const silence_ms = (world.cut_at ?? now) - received_at - cut_ms;
-  const left_ms = config.policy.report_stale_ms - silence_ms;
-  if (left_ms <= 0) return { state: 'lost', report, age_ms };
-  if (!world.connected) return { state: 'kept', report, age_ms };
+  if (site.name === world.self) return { state: 'heard', report, age_ms, silence_ms };
+  const quiet_ms = (world.cut_at ?? now) - received_at - cut_ms;
+  const left_ms = config.policy.report_stale_ms - quiet_ms;
+  if (left_ms <= 0) return { state: 'lost', report, age_ms, silence_ms };
+  if (!world.connected) return { state: 'kept', report, age_ms, silence_ms };
   view.wake.after(left_ms);
   // It was made before a cut that is over: the site may have changed all its mind meanwhile.
-  return { state: cut_ms > 0 ? 'kept' : 'heard', report, age_ms };
+  return { state: cut_ms > 0 ? 'kept' : 'heard', report, age_ms, silence_ms };
+}
+
+function silenceOf({ now, config, wake }: View, { silence }: Sighting) {
+  if (silence === undefined) return null;
+  const left_ms = silence.to + config.policy.report_stale_ms - now;
+  if (left_ms <= 0) return null;
+  wake.after(left_ms);
+  return { from: now - silence.from, to: now - silence.to };
 }
 
 /** The drain that the whole site is in, whether or not it is heard; null: none. */
