@@ -79,7 +79,7 @@ vips:
 policy:
   report_interval: ${TIMING.report_interval_ms}ms
   report_stale: ${TIMING.report_stale_ms}ms
-  health: {hold_down: ${TIMING.hold_down_ms}ms}
+  health: {hold_down: ${TIMING.hold_down_ms}ms, damping: none}
   drain: 2s
   routes: {hold_down: 0s, damping: none}
   spill:

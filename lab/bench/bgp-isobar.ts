@@ -152,7 +152,7 @@ function writeFiles(dir: string, set: SetName, neighbors: readonly string[]): vo
         `  - {name: ${name}, services: [www.bench.test], prefixes: [${address}/32]}`,
     ),
     'policy:',
-    '  health: {hold_down: 0s}',
+    '  health: {hold_down: 0s, damping: none}',
     '  routes: {hold_down: 0s}',
   ]);
   put('sites/fra.yaml', [

@@ -19,6 +19,7 @@ import { resolvePath } from './files.ts';
 import { listensOf } from './listens.ts';
 import { type BgpFile, USUAL_VALUES } from './schema-bgp.ts';
 import type {
+  DampingEntry,
   FitnessKey,
   FitnessRuleKeys,
   RouteChangesKeys,
@@ -198,11 +199,12 @@ export function buildRoutePolicy(policy: RoutePolicyFile): RoutePolicy {
     drain_load: policy.drain_load ?? null,
     settle_ms: policy.settle,
     hold_down_ms: policy.hold_down,
-    damping: damping === 'none' ? null : buildDamping(damping),
+    damping: buildDamping(damping),
   };
 }
 
-function buildDamping(damping: Exclude<RoutePolicyFile['damping'], 'none'>): Damping {
+export function buildDamping(damping: DampingEntry): Damping | null {
+  if (damping === 'none') return null;
   const { half_life, suppress_max, ...thresholds } = damping;
   return { ...thresholds, half_life_ms: half_life, suppress_max_ms: suppress_max };
 }

@@ -12,7 +12,7 @@ import type {
   Zone,
   ZoneTransfer,
 } from '../model/config.ts';
-import { buildBgp, buildRoutePolicy } from './build-bgp.ts';
+import { buildBgp, buildDamping, buildRoutePolicy } from './build-bgp.ts';
 import { buildUplink, EndpointTable } from './build-endpoints.ts';
 import { buildLoad } from './build-load.ts';
 import { buildShare } from './build-store.ts';
@@ -118,15 +118,19 @@ function buildServices(files: GoodFiles, endpoints: EndpointTable): Service[] {
   );
 }
 
-function buildHealth({ hold_down }: HealthEntry): HealthPolicy {
+function buildHealth(health: HealthEntry): HealthPolicy {
+  const { hold_down, hold_down_max, damping, evict_max, sites_min } = health;
   return {
     hold_down_ms: hold_down,
-    hold_down_max_ms: hold_down,
-    damping: null,
-    evict_max: 1,
-    sites_min: 0,
+    hold_down_max_ms: hold_down_max ?? HOLD_DOWN_GROWTH * hold_down,
+    damping: buildDamping(damping),
+    evict_max,
+    sites_min,
   };
 }
+
+/** A hold-down grows to so many times its length unless the deployment says otherwise. */
+const HOLD_DOWN_GROWTH = 6;
 
 function buildPolicy({ policy }: DeploymentFile): PolicyConfig {
   const { tick, lease, onset, rise, fall, ...ratios } = policy.spill;

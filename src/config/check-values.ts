@@ -8,7 +8,9 @@ import type { SourceFiles } from './names.ts';
 import { mentions, type YamlFile } from './parse.ts';
 import type { Problem } from './problem.ts';
 import type { DeploymentFile } from './schema-deployment.ts';
+import type { HealthEntry } from './schema-health.ts';
 import { metersIn } from './schema-load.ts';
+import type { DampingEntry } from './schema-routes.ts';
 import type { ServicesFile } from './schema-services.ts';
 import type { SiteFile } from './schema-site.ts';
 import { formatDuration } from './values.ts';
@@ -54,13 +56,10 @@ function checkSpill(policy: DeploymentFile['policy'], report: Report, given: (p:
  * A penalty never grows beyond what decays to `reuse` within `suppress_max` (RFC 2439 §4.2): a `suppress`
  * at or above that is never reached.
  */
-function checkDamping(
-  damping: DeploymentFile['policy']['routes']['damping'],
-  report: Report,
-): void {
+function checkDamping(damping: DampingEntry, whose: 'routes' | 'health', report: Report): void {
   if (damping === 'none') return;
   const { suppress, reuse, half_life, suppress_max } = damping;
-  const at = (key: keyof typeof damping): Path => ['policy', 'routes', 'damping', key];
+  const at = (key: keyof typeof damping): Path => ['policy', whose, 'damping', key];
   if (reuse >= suppress) {
     report(at('reuse'), `reuse must be below suppress (${suppress}), or nothing is held back`);
     return;
@@ -71,6 +70,16 @@ function checkDamping(
   const least = formatDuration(1000 * (Math.floor(least_ms / 1000) + 1));
   const message = `no penalty would ever reach suppress (${suppress}): write at least ${least}`;
   report(at('suppress_max'), `${message}, or a lower suppress`);
+}
+
+function checkHealth({ hold_down, hold_down_max, damping }: HealthEntry, report: Report): void {
+  checkDamping(damping, 'health', report);
+  if (hold_down_max === undefined || hold_down_max >= hold_down) return;
+  const least = formatDuration(hold_down);
+  report(
+    ['policy', 'health', 'hold_down_max'],
+    `the longest hold-down is shorter than the usual one: write at least ${least}`,
+  );
 }
 
 function checkDeployment(file: YamlFile<DeploymentFile>, problems: Problem[]): void {
@@ -85,7 +94,8 @@ function checkDeployment(file: YamlFile<DeploymentFile>, problems: Problem[]): v
       `one late report would lose the site: write at least ${least}, two report intervals`,
     );
   }
-  checkDamping(value.policy.routes.damping, report);
+  checkDamping(value.policy.routes.damping, 'routes', report);
+  checkHealth(value.policy.health, report);
   checkSpill(value.policy, report, (path) => file.source.has(path));
 }
 
@@ -124,6 +134,9 @@ function checkSite(file: YamlFile<SiteFile>, problems: Problem[]): void {
   }
   if (load && value.capacity === undefined && !mentions(file, 'capacity')) {
     report(['load'], 'a load means nothing without `capacity`: add it, in the same unit');
+  }
+  if (value.fence && !value.uplink && !mentions(file, 'uplink')) {
+    report(['fence'], 'a site is fenced by its uplink: add `uplink`, or leave `fence` out');
   }
   for (const { meter, at } of load ? metersIn(load) : []) {
     if (!('timeout' in meter) || meter.timeout <= meter.interval) continue;

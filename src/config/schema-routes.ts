@@ -97,23 +97,35 @@ export function neighborTable() {
   });
 }
 
-const damping = z.strictObject({
+const dampingKeys = {
   penalty: integer(1, 20_000)
     .default(1000)
-    .describe('Added each time that the VIP is withdrawn for a failure.'),
+    .describe('Added each time that the VIP is withdrawn for a failure, or the endpoint falls.'),
   suppress: integer(1, 20_000)
     .default(2500)
-    .describe('A penalty above this holds the route back; above `reuse`.'),
+    .describe('A penalty above this holds it back; above `reuse`.'),
   reuse: integer(1, 20_000)
     .default(750)
-    .describe('The route comes back when the penalty has decayed to this.'),
+    .describe('It comes back when the penalty has decayed to this.'),
   half_life: duration(1000, 3_600_000)
     .prefault('1m')
     .describe('Time in which a penalty decays to its half.'),
   suppress_max: duration(1000, 24 * 3_600_000)
     .prefault('5m')
-    .describe('Longest time that a route is held back, however often it has flapped.'),
-});
+    .describe('Longest time that it is held back, however often it has flapped.'),
+};
+
+export type DampingEntry = 'none' | z.output<z.ZodObject<typeof dampingKeys>>;
+
+/** `place`: where the reference has the keys, if it is not here. */
+export function damping(place?: string) {
+  const keys = place === undefined ? dampingKeys : repeated(dampingKeys, place);
+  return z
+    .union([z.literal('none'), z.strictObject(keys)], {
+      error: 'not damping: write none, or a mapping, {} for the usual values',
+    })
+    .prefault({});
+}
 
 export const routePolicy = z.strictObject({
   fitness: policyTable()
@@ -138,12 +150,7 @@ export const routePolicy = z.strictObject({
   hold_down: duration(0, 3_600_000)
     .prefault('10s')
     .describe('How long a VIP that was withdrawn for a failure must be fit before it comes back.'),
-  damping: z
-    .union([z.literal('none'), damping], {
-      error: 'not damping: write none, or a mapping, {} for the usual values',
-    })
-    .prefault({})
-    .describe('Penalties for VIPs that come and go, as in RFC 2439; or `none`.'),
+  damping: damping().describe('Penalties for VIPs that come and go, as in RFC 2439; or `none`.'),
 });
 
 export type RoutePolicyFile = z.output<typeof routePolicy>;

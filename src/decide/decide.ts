@@ -18,7 +18,7 @@ import { hear, viewOf } from './view.ts';
 export function decide(config: Config, world: World, now: number): Plan {
   const view = viewOf(config, world, now);
   const hearings = config.sites.map((site) => hear(view, site));
-  const endpoints = judgeEndpoints(view, hearings);
+  const { verdicts: endpoints, memory: ofEndpoints } = judgeEndpoints(view, hearings);
   const sites = judgeSites(view, hearings, endpoints);
   const { routes, memory } = planRoutes(view, hearings, endpoints, sites);
   const spill = planSpill(view, sites);
@@ -28,7 +28,7 @@ export function decide(config: Config, world: World, now: number): Plan {
     endpoints,
     routes,
     spill,
-    memory: { ...memory, rulings: {}, evicted: [] },
+    memory: { ...memory, ...ofEndpoints },
     wake_ms: view.wake.in_ms,
   };
 }

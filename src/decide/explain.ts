@@ -47,9 +47,11 @@ export function explain(question: ExplainQuestion): Explanation | null {
         text: `${state}: ${reason.text}${load === null ? '' : `; load ${percent(load)}`}`,
       })),
       ...service.pool.map(({ endpoint }) => {
-        const { id, eligible, reason } = plan.endpoints[endpoint]!;
+        const { id, eligible, reason, fault } = plan.endpoints[endpoint]!;
         const verdict = eligible ? 'eligible' : 'not eligible';
-        return { title: `endpoint ${id}`, text: `${verdict} (${reason.code}): ${reason.text}` };
+        const whose = fault === null ? '' : `; fault of the ${fault}`;
+        const text = `${verdict} (${reason.code}): ${reason.text}${whose}`;
+        return { title: `endpoint ${id}`, text };
       }),
       ...routesOf(question).map((route) => ({
         title: `route ${route.vip}`,

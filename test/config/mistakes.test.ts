@@ -44,6 +44,21 @@ test('a site has no more endpoints than a report can tell of', async () => {
   );
 });
 
+test('a fence needs an uplink to go by', async () => {
+  const line = await demo.edit('sites/fra.yaml', 'announce:', 'fence: true\nannounce:');
+  await assertProblems(new RegExp(`^sites/fra.yaml:${line}:\\d+: .*by its uplink: add .uplink.`));
+  await demo.edit(
+    'sites/fra.yaml',
+    'fence:',
+    'uplink: {check: web, addresses: [192.0.2.1]}\nfence:',
+  );
+  const result = await loadConfig(demo.dir);
+  assert.ok(result.ok);
+  const fra = result.value.sites.find(({ name }) => name === 'fra')!;
+  assert.deepEqual([fra.fence, fra.uplink?.kind], [true, 'at-least']);
+  assert.equal(result.value.sites.find(({ name }) => name === 'iad')!.fence, false);
+});
+
 describe('a misspelt key is read as the one that was meant, so it causes no other problem', () => {
   const MISSPELT: readonly [string, string, string][] = [
     ['deployment.yaml', 'checks:', 'check:'],

@@ -51,7 +51,10 @@ test('each step is told: service, client, sites, endpoints, routes, choice', () 
   assert.match(text('client')!, /region asia \(203.*\); sites nearest first: sin, iad, fra/);
   assert.match(text('site sin')!, /^down: 0 of 2 endpoints serve: sin-lb1\/web down for/);
   assert.match(text('site iad')!, /load 50\.0 %$/);
-  assert.match(text('endpoint sin-lb2/web')!, /^not eligible \(probe-failed\): .*refused$/);
+  assert.match(
+    text('endpoint sin-lb2/web')!,
+    /^not eligible \(probe-failed\): .*refused; fault of the endpoint$/,
+  );
   assert.equal(
     text('route web'),
     'announced as healthy at fra (healthy): each service has an eligible endpoint here',

@@ -20,7 +20,7 @@ vips:
   - {name: web, prefixes: [198.18.80.80/32], services: [www.example.com], communities: ["65000:80"]}
 policy:
   report_interval: 250ms
-  health: {hold_down: 0s}
+  health: {hold_down: 0s, damping: none}
   drain: 1m
   routes: {settle: 200ms, hold_down: 0s}
 `;

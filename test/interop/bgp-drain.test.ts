@@ -31,7 +31,7 @@ vips:
 policy:
   report_interval: 100ms
   report_stale: 3s
-  health: {hold_down: 0s}
+  health: {hold_down: 0s, damping: none}
   drain: 4s
   routes: {settle: 600ms, hold_down: 0s, damping: none, drain_load: 0.1}
 `;
