@@ -11,7 +11,7 @@ import type { EndpointVerdict, Fitness, SiteVerdict } from '../model/plan.ts';
 import { type Report, ROUTE_OFF, type RouteMemory } from '../model/report.ts';
 import type { Facts } from './conditions.ts';
 import { dampingOf, siteFactor, suppressedFor_ms } from './damping.ts';
-import { serves } from './endpoints.ts';
+import { isSound, serves } from './endpoints.ts';
 import { hasTakers, type Telling, tellsAnybody } from './offers.ts';
 import type { Overload } from './overload.ts';
 import { laterBy } from './route-phase.ts';
@@ -19,18 +19,12 @@ import { drainOf, type Hearing, type View } from './view.ts';
 
 /**
  * Worst first. `unknown` cannot be judged; `failing` has a service without any healthy endpoint;
- * `guarded` has one whose endpoints all fail, and some stay in use by the guard of health alone; `draining` could answer, but is to be emptied; `barred` is fit, and its rules or conditions leave
- * nobody to tell; `held` is fit again, but waits; `fit` answers everything.
+ * `draining` could answer, but is to be emptied; `barred` is fit, and its rules or conditions leave
+ * nobody to tell; `held` is fit again, but waits; `fit` answers everything. An endpoint that only the
+ * guard of health keeps in use is none that is healthy: it works for no VIP better than one that is
+ * out, and each site's guard keeps others, so sites would leave in favour of each other.
  */
-export const RANKS = [
-  'unknown',
-  'failing',
-  'guarded',
-  'draining',
-  'barred',
-  'held',
-  'fit',
-] as const;
+export const RANKS = ['unknown', 'failing', 'draining', 'barred', 'held', 'fit'] as const;
 export type Rank = (typeof RANKS)[number];
 
 export interface Standing {
@@ -39,7 +33,7 @@ export interface Standing {
   readonly index: number;
   readonly vip: Vip;
   readonly rank: Rank;
-  /** What the site is without regard to the others; null while it is unknown, failing or guarded. */
+  /** What the site is without regard to the others; null while it is unknown or failing. */
   readonly fitness: Fitness | null;
   readonly report: Report | null;
   /** What the site's last report remembers of the VIP, as it is now. */
@@ -53,18 +47,13 @@ export interface Sums {
   readonly judged: number;
   /** Those that DNS may answer with, and that the site's own probes do not call down. */
   readonly well: number;
+  /** Those that are in use only because the guard of health keeps them there. */
+  readonly kept: number;
 }
-
-/** Of a VIP's services, worst first. */
-const HEALTH = ['unknown', 'failing', 'guarded', 'serving'] as const;
-type Health = (typeof HEALTH)[number];
 
 interface ServiceSums extends Sums {
   readonly all: number;
-  /** Those whose health is good … */
   readonly serving: number;
-  /** … and those that are in use only because the guard keeps them there. */
-  readonly kept: number;
 }
 
 const NOBODY: ServiceSums = { all: 0, judged: 0, well: 0, serving: 0, kept: 0 };
@@ -122,8 +111,7 @@ export class Ground {
     const hearing = this.#hearings[index]!;
     const report = hearing.state === 'unheard' ? null : hearing.report;
     const memory = this.#memory(vip, index, hearing);
-    const { health, judged, well } = this.#healthOf(vip, index);
-    const sums = { judged, well };
+    const { health, ...sums } = this.#healthOf(vip, index);
     if (
       report === null ||
       hearing.state === 'lost' ||
@@ -132,8 +120,8 @@ export class Ground {
     ) {
       return { site, index, vip, rank: 'unknown', fitness: null, report, memory, sums };
     }
-    if (health !== 'serving') {
-      return { site, index, vip, rank: health, fitness: null, report, memory, sums };
+    if (health === 'failing') {
+      return { site, index, vip, rank: 'failing', fitness: null, report, memory, sums };
     }
     const fitness = this.#fitness(index, sums);
     const rank = this.#rank(index, memory, this.#telling(vip, index, memory, fitness));
@@ -194,19 +182,24 @@ export class Ground {
   }
 
   /** By the worst of the services; one of which nobody can tell is worse than one that fails. */
-  #healthOf({ services }: Vip, index: number): Sums & { readonly health: Health } {
+  #healthOf(
+    { services }: Vip,
+    index: number,
+  ): Sums & { readonly health: 'unknown' | 'failing' | 'serving' } {
     let judged = 0;
     let well = 0;
-    let health: Health = 'serving';
+    let kept = 0;
+    let health: 'unknown' | 'failing' | 'serving' = 'serving';
     for (const name of services) {
       const sums = this.#sums(name, index);
       judged += sums.judged;
       well += sums.well;
+      kept += sums.kept;
       if (sums.serving > 0) continue;
-      const worse = sums.judged < sums.all ? 'unknown' : sums.kept > 0 ? 'guarded' : 'failing';
-      if (HEALTH.indexOf(worse) < HEALTH.indexOf(health)) health = worse;
+      if (sums.judged < sums.all) health = 'unknown';
+      else if (health === 'serving') health = 'failing';
     }
-    return { judged, well, health };
+    return { judged, well, kept, health };
   }
 
   #sums(service: string, index: number): ServiceSums {
@@ -222,14 +215,13 @@ export class Ground {
 
 /** `hearing` is the home's. */
 function add(sums: ServiceSums, verdict: EndpointVerdict, hearing: Hearing): ServiceSums {
-  const isKept = verdict.reason.code === 'eviction-guard';
-  const isWell = verdict.eligible && !isKept && !isDoubted(verdict, hearing);
+  const isWell = isSound(verdict) && !isDoubted(verdict, hearing);
   return {
     all: sums.all + 1,
     judged: sums.judged + (isJudged(verdict) ? 1 : 0),
     well: sums.well + (isWell ? 1 : 0),
-    serving: sums.serving + (serves(verdict) && !isKept ? 1 : 0),
-    kept: sums.kept + (isKept ? 1 : 0),
+    serving: sums.serving + (serves(verdict) ? 1 : 0),
+    kept: sums.kept + (verdict.reason.code === 'eviction-guard' ? 1 : 0),
   };
 }
 

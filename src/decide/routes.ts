@@ -106,14 +106,8 @@ function judge(the: Case): Verdict {
       const text = `the first probes have not ended${stands ? ': kept as it was' : ''}`;
       return { ...wish, fitness, reason: { code: 'not-probed-yet', text } };
     }
-    case 'failing': {
-      const why = { code: 'no-healthy-endpoint', text: NO_ENDPOINT } as const;
-      return unlessLast(the, wish, why, 'last-site-kept');
-    }
-    case 'guarded': {
-      const why = { code: 'eviction-guard', text: GUARDED } as const;
-      return unlessLast(the, wish, why, 'last-site-kept');
-    }
+    case 'failing':
+      return unlessLast(the, wish, own.sums.kept > 0 ? GUARDED : NO_ENDPOINT, 'last-site-kept');
     case 'draining':
       return judgeDrain(the, wish, stands);
     case 'barred':
@@ -132,8 +126,14 @@ function judge(the: Case): Verdict {
   }
 }
 
-const NO_ENDPOINT = 'a service has no eligible endpoint here';
-const GUARDED = 'a service has only endpoints here that fail and that the guard keeps in use';
+const NO_ENDPOINT: Reason = {
+  code: 'no-healthy-endpoint',
+  text: 'a service has no eligible endpoint here',
+};
+const GUARDED: Reason = {
+  code: 'eviction-guard',
+  text: 'a service has only endpoints here that the guard of health keeps in use',
+};
 
 function fitReason({ fitness, sums }: Standing, overload: string): Reason {
   switch (fitness) {
@@ -227,9 +227,9 @@ function isBetter(other: Standing, own: Standing): boolean {
  * site was better then, a failure here is the surer news: to keep a route to nothing would hurt
  * our clients more than to trust an old report. And what is withdrawn stays so. But a site that
  * could serve does not leave in favour of one that may have gone meanwhile: two that are drained
- * during one cut would leave nobody. Nor does one that does not trust its own eyes.
+ * during one cut would leave nobody. Nor does one whose eyes it or the guard of health does not trust.
  */
 function isSure(hearing: Hearing, own: Standing): boolean {
   if (hearing.state !== 'kept' || own.memory.phase !== 'on') return true;
-  return own.rank === 'failing' && own.report?.suspect === null;
+  return own.rank === 'failing' && own.sums.kept === 0 && own.report?.suspect === null;
 }
