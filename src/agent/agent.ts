@@ -38,8 +38,10 @@ import { StateFile } from './state-file.ts';
 import { buildStatus, type Status } from './status.ts';
 import { Turns } from './turns.ts';
 
-/** `site` is the one that this agent runs. */
+/** `site` is the one that this agent runs; `config` is always as this agent sees it. */
 export interface AgentOptions extends ActorOptions {
+  /** Which of the site's agents it is; by default its first, which is mostly the only one. */
+  readonly agent?: string;
   readonly store: Store;
   readonly version: string;
 }
@@ -47,6 +49,7 @@ export interface AgentOptions extends ActorOptions {
 export class Agent {
   readonly events: Listeners<SiteEvent>;
   readonly site: string;
+  readonly name: string;
   readonly #options: AgentOptions;
   readonly #clock: Clock;
   readonly #log: Log;
@@ -83,14 +86,17 @@ export class Agent {
     this.#log = log;
     this.#store = store;
     this.site = site;
+    this.name = options.agent ?? siteOf(config, site).agents[0]!;
     this.#startedAt = clock.now();
     this.events = new Listeners((error) => log.error({ error: String(error) }, 'listener failed'));
     this.#observer = new Observer({ config, site, clock, prng, log });
     const sites = (): string[] => this.#config.sites.map(({ name }) => name);
-    this.#view = new WorldView({ self: site, sites, store, clock, log });
-    this.#reporter = new Reporter({ site, store, clock, log });
+    const stale_ms = (): number => this.#config.policy.report_stale_ms;
+    const agent = this.name;
+    this.#view = new WorldView({ self: site, agent, sites, stale_ms, store, clock, log });
+    this.#reporter = new Reporter({ site, agent, store, clock, log });
     this.#overrides = new OverrideDesk({
-      agent: writerOf({ site, agent: site }),
+      agent: writerOf({ site, agent }),
       book: this.#view.overrides,
       store,
       clock,
@@ -265,7 +271,7 @@ export class Agent {
     const dir = siteOf(config, site).state_dir;
     return dir === null
       ? null
-      : new StateFile({ dir, deployment: config.deployment, site, clock, log });
+      : new StateFile({ dir, deployment: config.deployment, site, agent: this.name, clock, log });
   }
 
   /** Goes on with what the process before has left: overrides, and what it knew of the routes. */
@@ -337,6 +343,8 @@ export class Agent {
     return buildStatus({
       config: this.#config,
       site: this.site,
+      agent: this.name,
+      agents: (site) => this.#view.agents(site),
       version: this.#options.version,
       uptime_ms: now - this.#startedAt,
       now,
@@ -362,9 +370,7 @@ export class Agent {
     if (!this.#running || !this.#informed) return;
     const now = this.#clock.now();
     const seen = seenBy(this.#observer, now);
-    const heard = this.#view.world();
-    const own = { report: this.#reporter.report(seen, now), received_at: now, cut_ms: 0 };
-    const world: World = { ...heard, sightings: new Map(heard.sightings).set(this.site, own) };
+    const world = this.#view.world(this.#reporter.report(seen, now));
     const plan = decide(this.#config, world, now);
     const before = this.#plan;
     this.#plan = plan;
@@ -401,9 +407,7 @@ export class Agent {
         this.#change(newsChange(news, this.site));
         this.#turns.soon(true);
       }),
-      this.#view.onNews((site) => {
-        if (site !== this.site) this.#turns.soon(false);
-      }),
+      this.#view.onNews(() => this.#turns.soon(false)),
       this.#view.overrides.subscribe(() => this.#turns.soon(true)),
       this.#store.onConnection((connected) => {
         this.#change(storeChange(connected, this.site));

@@ -1,5 +1,5 @@
 /**
- * This site's own report: what the probes and the meter say now, and what was decided last (the
+ * This agent's own report: what the probes and the meter say now, and what was decided last (the
  * spill stance is the decision's memory, so it is carried here from one plan to the next). Only
  * `next` counts the sequence up: one number for each report that leaves.
  */
@@ -7,6 +7,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { type DemandState, measureDemand } from '../decide/demand.ts';
 import { laterBy, resumed } from '../decide/route-phase.ts';
+import { forgiven, isReproached } from '../decide/rulings.ts';
 import type { Damping } from '../model/bgp.ts';
 import type { SpillPolicy } from '../model/config.ts';
 import { type DecisionMemory, NO_MEMORY, type Plan } from '../model/plan.ts';
@@ -35,6 +36,7 @@ export function seenBy(observer: Observer, now: number): Seen {
 
 export interface ReporterOptions {
   readonly site: string;
+  readonly agent: string;
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Log;
@@ -42,6 +44,7 @@ export interface ReporterOptions {
 
 export class Reporter {
   readonly #site: string;
+  readonly #agent: string;
   readonly #numbering: Numbering;
   #numbers: Pick<Report, 'incarnation' | 'sequence'>;
   #load: LoadSight | null = null;
@@ -51,13 +54,16 @@ export class Reporter {
   #heard: ReadonlySet<string> = new Set();
   #stance: SpillStance = IDLE_STANCE;
   #decidedAt: number;
+  #ruledAt: number;
 
-  constructor({ site, store, clock, log }: ReporterOptions) {
+  constructor({ site, agent, store, clock, log }: ReporterOptions) {
     this.#site = site;
+    this.#agent = agent;
     const incarnation = Math.floor(clock.wall());
-    this.#numbering = new Numbering({ site, incarnation, store, log });
+    this.#numbering = new Numbering({ site, agent, incarnation, store, log });
     this.#numbers = { incarnation, sequence: 0 };
     this.#decidedAt = clock.now();
+    this.#ruledAt = this.#decidedAt;
   }
 
   close(): void {
@@ -89,6 +95,7 @@ export class Reporter {
     this.#stance = plan.spill.stance;
     this.#memory = plan.memory;
     this.#decidedAt = now;
+    this.#ruledAt = now;
     const announced = plan.routes.filter(({ vip, announce }) => announce && heard.has(vip));
     this.#heard = new Set(announced.map(({ vip }) => vip));
   }
@@ -113,6 +120,12 @@ export class Reporter {
     this.#decidedAt = now;
   }
 
+  /** Goes on from the rulings of `report`, which the process before made at `made_at`. */
+  recall({ rulings, ruled_ms, evicted }: Report, made_at: number): void {
+    this.#memory = { ...this.#memory, rulings, evicted };
+    this.#ruledAt = made_at - ruled_ms;
+  }
+
   /**
    * Forgets penalties and hold-downs: of one VIP, or of all. Returns the VIPs that had any; null if
    * there is no such VIP here.
@@ -128,6 +141,15 @@ export class Reporter {
       reset.push(name);
     }
     this.#memory = { ...this.#memory, routes };
+    return reset;
+  }
+
+  /** The same for this site's endpoints, of which `chosen` takes some; returns those that had any. */
+  forgive(chosen: (id: string) => boolean): string[] {
+    const rulings = { ...this.#memory.rulings };
+    const reset = Object.keys(rulings).filter((id) => chosen(id) && isReproached(rulings[id]!));
+    for (const id of reset) rulings[id] = forgiven(rulings[id]!);
+    this.#memory = { ...this.#memory, rulings };
     return reset;
   }
 
@@ -158,17 +180,26 @@ export class Reporter {
     const age_ms = now - this.#decidedAt;
     const { overload, rulings, evicted } = this.#memory;
     return {
-      ...blankReport(this.#site),
+      ...blankReport(this.#site, this.#agent),
       ...this.#numbers,
       ...seen,
       rulings,
-      ruled_ms: age_ms,
+      ruled_ms: now - this.#ruledAt,
       evicted,
       load: this.#load,
       routes: this.routeSights(now),
       overload: { ...overload, age_ms },
       spill: { ...this.#stance, for_ms: this.#stance.for_ms + age_ms },
     };
+  }
+
+  /**
+   * The last one, once the routes are withdrawn: sites that have left a VIP to this one need not wait until
+   * they miss it.
+   */
+  farewell(seen: Seen, now: number): Report {
+    this.#heard = new Set();
+    return this.next(seen, now);
   }
 
   /** The same, to be published: its sequence is one higher. */

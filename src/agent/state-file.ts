@@ -34,6 +34,7 @@ export interface StateFileOptions {
   readonly dir: string;
   readonly deployment: string;
   readonly site: string;
+  readonly agent: string;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -72,7 +73,8 @@ export class StateFile {
   constructor(options: StateFileOptions) {
     this.#options = options;
     this.dir = options.dir;
-    this.#path = join(options.dir, `${options.site}.state.json`);
+    const { dir, site, agent } = options;
+    this.#path = join(dir, `${agent === site ? site : `${site}.${agent}`}.state.json`);
   }
 
   /** Null if there is none, or none that can be used. */

@@ -9,11 +9,14 @@ import type { LoadSight, RouteMemory } from '../model/report.ts';
 import type { World } from '../model/world.ts';
 import { formatHostPort, type HostPort } from '../net/ip.ts';
 import type { LoadMeterSight } from '../observe/load-meter.ts';
+import type { AgentSight } from '../share/world-view.ts';
 import type { FlowCounts } from '../spill/port.ts';
 
 export interface Status {
   readonly deployment: string;
   readonly site: string;
+  /** Which of the site's agents this is. */
+  readonly agent: string;
   readonly version: string;
   /** Of the daemon. */
   readonly pid: number;
@@ -40,6 +43,8 @@ export interface Status {
 export interface SiteStatus extends SiteVerdict {
   /** Age of the newest report in milliseconds; null: never heard of. */
   readonly report_age_ms: number | null;
+  /** Those of its agents that were heard, without the one that is asked. */
+  readonly agents: readonly AgentSight[];
 }
 
 export interface RouteStatus extends RoutePlan {
@@ -57,6 +62,8 @@ export interface EndpointStatus extends EndpointVerdict {
 export interface StatusParts {
   readonly config: Config;
   readonly site: string;
+  readonly agent: string;
+  readonly agents: (site: string) => readonly AgentSight[];
   readonly version: string;
   readonly uptime_ms: number;
   readonly now: number;
@@ -80,6 +87,7 @@ export function buildStatus(parts: StatusParts): Status {
   return {
     deployment: config.deployment,
     site: parts.site,
+    agent: parts.agent,
     version: parts.version,
     pid: process.pid,
     uptime_ms: Math.round(parts.uptime_ms),
@@ -90,7 +98,8 @@ export function buildStatus(parts: StatusParts): Status {
     load_meters: parts.load_meters,
     sites: (plan?.sites ?? []).map((verdict) => {
       const seen = sighting(verdict.site);
-      return { ...verdict, report_age_ms: seen ? Math.round(now - seen.received_at) : null };
+      const report_age_ms = seen ? Math.round(now - seen.received_at) : null;
+      return { ...verdict, report_age_ms, agents: parts.agents(verdict.site) };
     }),
     endpoints: (plan?.endpoints ?? []).map((verdict, index) => {
       const endpoint = config.endpoints[index]!;

@@ -22,6 +22,8 @@ export interface ReloadReport {
 /** The answer to GET /v1/config: what is in use, for comparison with what might be. */
 export interface ConfigInUse {
   readonly site: string;
+  /** Of the site; the configuration is as this agent sees it. */
+  readonly agent: string;
   /** Absolute path of the directory that the configuration is read from. */
   readonly dir: string;
   readonly config: ConfigFacts;

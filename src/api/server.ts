@@ -15,6 +15,7 @@ import type { Agent } from '../agent/agent.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { configFacts } from '../config/changes.ts';
+import { agentName } from '../model/report.ts';
 import { formatHostPort, type HostPort, parseAddress } from '../net/ip.ts';
 import { listenErrorText } from '../net/listen-error.ts';
 import { bgpChanging, bgpReading } from './bgp.ts';
@@ -172,9 +173,9 @@ export class ApiServer {
   #controlling(app: Hono<Env>, control: Control): void {
     const { agent } = this.#options;
     app.get('/v1/config', (c) => {
-      const { config, site } = agent;
+      const { config, site, name } = agent;
       const { dir } = control;
-      return c.json({ site, dir, config: configFacts(config) } satisfies ConfigInUse);
+      return c.json({ site, agent: name, dir, config: configFacts(config) } satisfies ConfigInUse);
     });
     app.post('/v1/reload', async (c) => {
       const report = await control.reload();
@@ -183,10 +184,11 @@ export class ApiServer {
     // Who asks says whom it means: an address may have come to belong to another agent.
     app.post('/v1/leave', async (c) => {
       const body: unknown = await c.req.json().catch(() => null);
-      const { deployment, site } = (body ?? {}) as Readonly<Record<string, unknown>>;
+      const { deployment, site, agent: name = site } = (body ?? {}) as Record<string, unknown>;
       const { deployment: own, pid } = agent.status();
-      if (deployment !== own || site !== agent.site) {
-        return c.json({ error: `this is the agent of ${own}/${agent.site}, which goes on` }, 409);
+      if (deployment !== own || site !== agent.site || name !== agent.name) {
+        const whole = `${own}/${agentName({ site: agent.site, agent: agent.name })}`;
+        return c.json({ error: `this is the agent of ${whole}, which goes on` }, 409);
       }
       control.leave();
       return c.json({ pid, overrides: agent.knownOverrides() } satisfies Farewell);

@@ -1,12 +1,13 @@
 /** How a command reaches a running agent: the API's address from options or from the site's file. */
 import { formatHostPort } from '../net/ip.ts';
 import { CommandError } from './command-error.ts';
-import { configOf, siteOf, tokenOf } from './config-dir.ts';
+import { configOf, configSeen, siteOf, tokenOf } from './config-dir.ts';
 
 export interface ReachOptions {
   readonly api?: string;
   readonly config: string;
   readonly site?: string;
+  readonly agent?: string;
 }
 
 /** Longest wait for an answer, in milliseconds. */
@@ -42,7 +43,7 @@ async function targetOf(options: ReachOptions): Promise<Target> {
     const known = config.sites.map((site) => site.name).join(', ');
     throw new CommandError(`say which site: --site with one of ${known}`, 2);
   }
-  const site = siteOf(config, name);
+  const site = siteOf(configSeen(config, name, options.agent).config, name);
   return { url: `http://${formatHostPort(site.api.listen)}`, token: await tokenOf(site) };
 }
 

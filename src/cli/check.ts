@@ -1,4 +1,5 @@
 /** `isobar check`: a configuration as the daemons would read it, and what it names outside its files. */
+import { configFor } from '../config/site-agents.ts';
 import { readCertificate } from '../dns/stream-certificate.ts';
 import type { Config, Site } from '../model/config.ts';
 import { CommandError } from './command-error.ts';
@@ -33,7 +34,9 @@ export async function check({ config: dir, site, machineFiles }: CheckOptions): 
 
 /** Looks into the files that were found; the warnings are of those that are good all the same. */
 async function checkMachines(config: Config, sites: readonly Site[]): Promise<readonly string[]> {
-  const files = sites.map((site) => readMachineFiles(config, site.name));
+  const files = sites.flatMap(({ name, agents }) =>
+    agents.map((agent) => readMachineFiles(configFor(config, name, agent), name)),
+  );
   const looks = sites.flatMap((site) => [
     tokenOf(site),
     ...(site.dns.tls ? [readCertificate(site.dns.tls)] : []),

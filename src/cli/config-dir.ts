@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type LoadOptions, loadConfig, type readSecret, readToken } from '../config/load.ts';
 import { formatProblem } from '../config/problem.ts';
 import { readRedisSecrets } from '../config/redis-secrets.ts';
+import { agentOf, configFor } from '../config/site-agents.ts';
 import { loadGeoMap } from '../geo/load.ts';
 import type { GeoMap } from '../geo/map.ts';
 import type { Config, Site } from '../model/config.ts';
@@ -60,7 +61,21 @@ async function secretOf(file: string, read: typeof readSecret): Promise<string> 
   throw new CommandError(`${file}: ${secret.error}`);
 }
 
-export function siteOf(config: Config, name: string): Site {
+/**
+ * The configuration as one agent of the site sees it, and its name; with several in the site,
+ * `agent` must say which.
+ */
+export function configSeen(
+  config: Config,
+  site: string,
+  agent: string | undefined,
+): { readonly config: Config; readonly agent: string } {
+  const found = agentOf(siteOf(config, site), agent ?? null);
+  if (!found.ok) throw new CommandError(found.error, 2);
+  return { config: configFor(config, site, found.value), agent: found.value };
+}
+
+export function siteOf(config: Pick<Config, 'sites'>, name: string): Site {
   const site = config.sites.find((candidate) => candidate.name === name);
   if (site) return site;
   const known = config.sites.map((candidate) => candidate.name).join(', ');

@@ -15,8 +15,8 @@ import { configOf } from './config-dir.ts';
 
 /** `dir` holds the files that might come into use. Throws a CommandError with their problems. */
 export async function dryRun(inUse: ConfigInUse, dir: string): Promise<string> {
-  const { site, config: before } = inUse;
-  const after = asJson(await configOf(dir, { site, machineFiles: false, home: inUse.dir }));
+  const { site, agent, config: before } = inUse;
+  const after = asJson(await configOf(dir, { site, agent, machineFiles: false, home: inUse.dir }));
   const changes = configChanges(before, after);
   if (changes.length === 0) return 'nothing would change';
   const sessions = endingSessions(before, after, site);

@@ -55,6 +55,7 @@ const print = (text: string): void => {
 function reachOptions(command: Command): Command {
   return command
     .option('--site <name>', 'the site to ask for; without it, the only one there is')
+    .option('--agent <name>', 'which of the site’s agents; without it, the only one there is')
     .option('--config <dir>', 'the configuration that says where its agent is', '.')
     .option('--api <url>', 'the agent’s API instead, e.g. http://127.0.0.1:8301');
 }
@@ -82,6 +83,7 @@ program
   .command('run')
   .description('run one site’s daemon until SIGTERM')
   .requiredOption('--site <name>', 'the site to run')
+  .option('--agent <name>', 'which of the site’s agents; without it, the only one there is')
   .option('--config <dir>', 'the folder that holds deployment.yaml, sites/ and zones/', '.')
   .addOption(
     new Option('--log-level <level>', 'least severe lines to log')

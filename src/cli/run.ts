@@ -15,7 +15,7 @@ import { MemoryHub } from '../share/memory-store.ts';
 import type { Store } from '../share/store.ts';
 import { spillDrivers } from '../spill/drivers.ts';
 import { CommandError } from './command-error.ts';
-import { checkRedisSecrets, configOf, siteOf, tokenOf } from './config-dir.ts';
+import { checkRedisSecrets, configOf, configSeen, siteOf, tokenOf } from './config-dir.ts';
 import { Daemon } from './daemon.ts';
 import { Follower } from './follow.ts';
 import { readMachineFiles } from './machine-files.ts';
@@ -32,6 +32,7 @@ const SUCCEEDED = 'another process takes over';
 export interface RunOptions {
   readonly config: string;
   readonly site: string;
+  readonly agent?: string;
   readonly logLevel: LogLevel;
   readonly takeOver?: true;
 }
@@ -50,16 +51,23 @@ export async function run(options: RunOptions): Promise<number> {
   const orders = new Orders();
   returnFreedMemory();
   // One cache for the start and all that follows: what has not changed is not read again.
-  const load = { site: options.site, zones: new ZoneCache() };
-  const config = await configOf(options.config, load);
+  const first = { site: options.site, zones: new ZoneCache() };
+  const whole = await configOf(options.config, first);
+  const { config, agent: name } = configSeen(whole, options.site, options.agent);
+  const load = { ...first, agent: name };
   const site = siteOf(config, options.site);
   const clock = new SystemClock();
   const prng = systemPrng();
-  const log = pinoLog(options.logLevel, { site: site.name });
+  const log = pinoLog(options.logLevel, {
+    site: site.name,
+    ...(name !== site.name && { agent: name }),
+  });
   const files = await readMachineFiles(config, site.name);
   const token = await tokenOf(site);
   await checkRedisSecrets(config);
-  const predecessor = options.takeOver ? await findPredecessor(config, site, token, log) : null;
+  const predecessor = options.takeOver
+    ? await findPredecessor(config, site, name, token, log)
+    : null;
   let daemon: Daemon | null = null;
   let follower: Follower | null = null;
   const current = (): Config => daemon?.agent.config ?? config;
@@ -80,7 +88,7 @@ export async function run(options: RunOptions): Promise<number> {
       bgpKeys: files.bgp.value.keys,
     };
     const geo = files.geo.value;
-    daemon = new Daemon({ config, site: site.name, geo, ...secrets, ...room });
+    daemon = new Daemon({ config, site: site.name, agent: name, geo, ...secrets, ...room });
     // An order ends a start that still waits for the first probes, too.
     const started = daemon.start().then(() => true);
     if (await Promise.race([started, orders.ended.then(() => false)])) {
@@ -141,10 +149,10 @@ interface StoreParts {
 async function storeOf(config: Config, site: string, parts: StoreParts): Promise<Store> {
   const { current, clock, prng, log } = parts;
   if (config.share.kind === 'memory') {
-    if (config.sites.length > 1) {
+    if (config.sites.length > 1 || config.sites[0]!.agents.length > 1) {
       log.warn(
         {},
-        'store: memory reaches only this process, so the other sites will never be heard; use redis',
+        'store: memory reaches only this process, so the others will never be heard; use redis',
       );
     }
     return new MemoryHub().store(site);

@@ -1,12 +1,13 @@
 /** `isobar status`: a running agent's state as tables for people. */
-import type { RouteStatus, Status } from '../agent/status.ts';
+import type { RouteStatus, SiteStatus, Status } from '../agent/status.ts';
+import { agentName } from '../model/report.ts';
 import { duration, percent, table } from './table.ts';
 
 const ratio = (value: number | null): string => (value === null ? '?' : value.toFixed(2));
 
 export function statusText(status: Status): string {
   const parts = [
-    `${status.deployment}/${status.site}: isobar ${status.version}, pid ${status.pid}, up ${duration(status.uptime_ms)}, ` +
+    `${status.deployment}/${agentName(status)}: isobar ${status.version}, pid ${status.pid}, up ${duration(status.uptime_ms)}, ` +
       `DNS on ${status.dns.listen.join(' ') || 'no address yet'}`,
   ];
   if (!status.connected) {
@@ -25,7 +26,7 @@ export function statusText(status: Status): string {
         ratio(site.load),
         ratio(site.demand),
         site.report_age_ms === null ? 'never' : duration(site.report_age_ms),
-        site.reason.text,
+        [site.reason.text, ...silentAgents(site)].join('; '),
       ]),
     ),
     table(
@@ -43,6 +44,15 @@ export function statusText(status: Status): string {
   if (status.neighbors.length > 0) parts.push(neighborsText(status));
   parts.push(spillText(status));
   return parts.join('\n\n');
+}
+
+/** Of a site that others of its agents still speak for. */
+function silentAgents({ state, agents }: SiteStatus): string[] {
+  if (state === 'lost') return [];
+  const silent = agents.filter(({ fresh }) => !fresh);
+  return silent.map(({ agent, report_age_ms }) => {
+    return `${agent} silent for ${duration(report_age_ms)}`;
+  });
 }
 
 function routesText(status: Status): string {

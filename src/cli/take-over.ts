@@ -1,5 +1,5 @@
 /**
- * A restart that nobody notices: the new process starts beside the old one, and ends it by its API
+ * A restart of an agent that nobody notices: the new process starts beside the old one, and ends it by its API
  * once it answers DNS itself. The old one gives its API's port back last of all, when its routes are
  * withdrawn and its share of spilled flows is at rest; so the port is free only when all else is.
  */
@@ -9,6 +9,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Config, Site } from '../model/config.ts';
 import type { OverrideSight } from '../model/override.ts';
+import { agentName } from '../model/report.ts';
 import { formatHostPort } from '../net/ip.ts';
 import { askAt, NoAgent, type Target } from './api-client.ts';
 import { CommandError } from './command-error.ts';
@@ -17,7 +18,7 @@ import { CommandError } from './command-error.ts';
 const LEAVE_MAX_MS = 10_000;
 const RETRY_MS = 50;
 
-/** A process that does the same site's work. */
+/** A process that does the same agent's work. */
 export interface Predecessor {
   /**
    * Asks it to end. Resolves to the overrides that it knew; it may have ended by itself since.
@@ -28,29 +29,37 @@ export interface Predecessor {
 
 /**
  * Null if nobody listens at the API's address. Throws a CommandError if somebody else than an agent
- * of the same site does, who is then left in peace.
+ * of the same site and name does, who is then left in peace.
  */
 export async function findPredecessor(
   { deployment }: Config,
   { name: site, api }: Site,
+  agent: string,
   token: string | null,
   log: Log,
 ): Promise<Predecessor | null> {
   const target: Target = { url: `http://${formatHostPort(api.listen)}`, token };
   const status = await unlessGone(askAt<Partial<Status>>(target, '/v1/status'));
   if (!status) return null;
-  if (status.deployment !== deployment || status.site !== site) {
-    const found = status.site ? `${status.deployment}/${status.site}` : 'something else';
-    throw new CommandError(`${target.url} is ${found}, not ${deployment}/${site}: it goes on`);
+  const wanted = `${deployment}/${agentName({ site, agent })}`;
+  const found = nameOf(status);
+  if (found !== wanted) {
+    throw new CommandError(`${target.url} is ${found}, not ${wanted}: it goes on`);
   }
   log.info({ pid: status.pid }, 'taking over from a running daemon');
   return {
     leave: async (signal) => {
-      const body = { deployment, site };
+      const body = { deployment, site, agent };
       const order = askAt<Farewell>(target, '/v1/leave', body, undefined, signal);
       return (await unlessGone(order))?.overrides ?? [];
     },
   };
+}
+
+/** One of an earlier version does not tell its agent: it was the only one of its site. */
+function nameOf({ deployment, site, agent = site }: Partial<Status>): string {
+  if (site === undefined || agent === undefined) return 'something else';
+  return `${deployment}/${agentName({ site, agent })}`;
 }
 
 async function unlessGone<Answer>(answer: Promise<Answer>): Promise<Answer | null> {

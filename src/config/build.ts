@@ -1,5 +1,6 @@
 /** The Config value from files that have no problems: order fixed, defaults in, names resolved. */
 import type {
+  AgentPlace,
   Config,
   DnsListen,
   HealthPolicy,
@@ -23,6 +24,7 @@ import type { DeploymentFile } from './schema-deployment.ts';
 import type { HealthEntry } from './schema-health.ts';
 import type { ServicesFile } from './schema-services.ts';
 import type { SiteFile } from './schema-site.ts';
+import { type SiteSeen, seenByAgents } from './site-agents.ts';
 
 export interface GoodFiles {
   /** Absolute path of the deployment's directory. */
@@ -57,17 +59,28 @@ function buildRateLimit(limit: NonNullable<SiteFile['dns']['rate_limit']>): Rate
   return { responses_per_s: responses_per_second, ...rest };
 }
 
-function buildSite(site: SiteFile, dir: string, uplink: Site['uplink']): Site {
+function buildPlace({ site, neighbors }: SiteSeen, dir: string): AgentPlace {
+  const bgp = buildBgp(site, dir);
+  const spoken = bgp?.neighbors.filter(({ name }) => neighbors?.includes(name) ?? true);
   return {
-    name: site.site,
-    agents: [site.site],
     dns: buildDns(site.dns, dir),
     api: { listen: site.api.listen, token_file: pathOrNull(dir, site.api.token_file) },
-    bgp: buildBgp(site, dir),
+    bgp: bgp && { ...bgp, neighbors: spoken! },
+    state_dir: pathOrNull(dir, site.state_dir),
+  };
+}
+
+function buildSite(site: SiteFile, dir: string, uplink: Site['uplink']): Site {
+  const seen = seenByAgents(site);
+  const places = seen.map((one) => [one.agent, buildPlace(one, dir)] as const);
+  return {
+    name: site.site,
+    ...places[0]![1],
+    agents: seen.map(({ agent }) => agent),
+    places: site.agents ? Object.fromEntries(places) : {},
     load: buildLoad(site.load, site.capacity ?? 1, dir),
     capacity: site.capacity ?? 1,
     spill: site.spill ?? null,
-    state_dir: pathOrNull(dir, site.state_dir),
     uplink,
     fence: site.fence,
     announces: site.announce,

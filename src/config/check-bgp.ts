@@ -15,6 +15,7 @@ import type { Problem } from './problem.ts';
 import { type BgpFile, type NeighborFile, type RangeFile, USUAL_VALUES } from './schema-bgp.ts';
 import type { DeploymentFile } from './schema-deployment.ts';
 import type { SiteFile } from './schema-site.ts';
+import { seenByAgents } from './site-agents.ts';
 import { formatDuration } from './values.ts';
 
 type AnySession = Session<NeighborFile | RangeFile>;
@@ -229,7 +230,8 @@ function checkSite(
   const bgp = site?.bgp;
   if (!site || !bgp) return [];
   const report = new SiteReport(file);
-  const listens = listensOf(site).filter((one) => one.path[0] === 'bgp');
+  const seen = seenByAgents(site).map((one) => one.site);
+  const listens = seen.flatMap(listensOf).filter((one) => one.path[0] === 'bgp');
   for (const session of neighborsOf(bgp)) {
     checkAs(report, session);
     checkReach(report, session, session.own.address);
@@ -244,9 +246,11 @@ function checkSite(
   checkBfdTimes(report, bgp);
   checkRanges(report, bgp);
   checkKeys(report, bgp);
-  checkListening(report, bgp);
   if (deployment) checkDeadMan(report, bgp, deployment.policy);
-  checkAnnounce(report, site, bgp, deployment?.vips ?? [], names);
+  for (const one of seen) {
+    checkListening(report, one.bgp!);
+    checkAnnounce(report, one, one.bgp!, deployment?.vips ?? [], names);
+  }
   return report.problems;
 }
 

@@ -8,13 +8,14 @@ import { PROBLEMS_MAX } from './limits.ts';
 import { listensOf } from './listens.ts';
 import { type NameKind, type Names, type SourceFiles, serviceName } from './names.ts';
 import { suggest } from './nearest.ts';
-import type { YamlFile } from './parse.ts';
+import { mentions, type YamlFile } from './parse.ts';
 import type { Problem } from './problem.ts';
 import { type BgpFile, USUAL_VALUES } from './schema-bgp.ts';
 import type { DeploymentFile } from './schema-deployment.ts';
 import type { ServicesFile } from './schema-services.ts';
 import type { SiteFile } from './schema-site.ts';
 import { serverEntry, urlsOf } from './schema-store.ts';
+import { type SiteSeen, seenByAgents } from './site-agents.ts';
 
 type AnyFile = Pick<YamlFile<unknown>, 'file' | 'source'>;
 
@@ -134,18 +135,48 @@ class Checker {
       this.refer(file, ['announce', i], 'VIP', vip);
       this.once(file, ['announce', i], `announce ${file.file}`, vip, 'the VIP');
     });
-    for (const { path, listen } of listensOf(value)) {
-      this.once(file, path, `listen ${file.file}`, formatHostPort(listen), 'the address');
-    }
+    for (const seen of seenByAgents(value)) this.#agent(file, seen);
     if (value.spill) {
       this.once(file, ['spill', 'address'], 'spill', value.spill.address, 'the tunnel end');
     }
-    if (value.bgp) {
-      // RFC 6286 §2.1: the identifier is unique within an AS.
-      const { as, router_id } = value.bgp;
-      this.once(file, ['bgp', 'router_id'], `router id AS ${as}`, router_id, 'the router id');
-      this.#sessions(file, value.bgp);
+    if (value.bgp) this.#sessions(file, value.bgp);
+    for (const [agent, { bgp, dns }] of Object.entries(value.agents ?? {})) {
+      const at = ['agents', agent];
+      const report = (path: Path, message: string): void => {
+        this.problems.push(file.source.problem([...at, ...path], message));
+      };
+      if (bgp && !mentions(file, 'bgp')) {
+        report(
+          ['bgp'],
+          'the site has no `bgp` that this could differ from: add it, or remove this',
+        );
+      }
+      if ((dns?.tls_listen ?? dns?.https_listen) && !mentions(file, 'dns', 'tls')) {
+        report(['dns'], 'the site has no `dns.tls`: add it, or remove these addresses');
+      }
+      const known = value.bgp?.neighbors.map(({ name }) => name) ?? [];
+      bgp?.neighbors?.forEach((name, i) => {
+        if (known.includes(name) || !value.bgp) return;
+        const message = `the site has no neighbour "${name}": ${suggest(name, new Set(known))}`;
+        report(['bgp', 'neighbors', i], message);
+      });
     }
+  }
+
+  /** What each agent of a site has for itself, even where all run on machines of their own. */
+  #agent(file: YamlFile<SiteFile>, { agent, site, at }: SiteSeen): void {
+    for (const { path, listen } of listensOf(site)) {
+      const scope = `listen ${file.file} ${agent}`;
+      this.once(file, at(path), scope, formatHostPort(listen), 'the address');
+    }
+    // By its address a command, and a process that takes over, tell one agent from another.
+    const api = formatHostPort(site.api.listen);
+    this.once(file, at(['api', 'listen']), `API ${file.file}`, api, 'the API’s address');
+    if (!site.bgp) return;
+    // RFC 6286 §2.1: the identifier is unique within an AS.
+    const { as, router_id } = site.bgp;
+    const path = at(['bgp', 'router_id']);
+    this.once(file, path, `router id AS ${as}`, router_id, 'the router id');
   }
 
   #sessions(file: YamlFile<SiteFile>, bgp: BgpFile): void {

@@ -13,6 +13,7 @@ import { metersIn } from './schema-load.ts';
 import type { DampingEntry } from './schema-routes.ts';
 import type { ServicesFile } from './schema-services.ts';
 import type { SiteFile } from './schema-site.ts';
+import { type SiteSeen, seenByAgents } from './site-agents.ts';
 import { formatDuration } from './values.ts';
 
 type Report = (path: Path, message: string) => void;
@@ -100,14 +101,14 @@ function checkDeployment(file: YamlFile<DeploymentFile>, problems: Problem[]): v
 }
 
 /** A wildcard address beside one that it holds: which of the two a client reaches would be luck. */
-function checkListens(file: YamlFile<SiteFile>, site: SiteFile, report: Report): void {
+function checkListens(file: YamlFile<SiteFile>, { site, at }: SiteSeen, report: Report): void {
   const all = listensOf(site);
   for (const { path, listen } of all) {
     const wide = all.find((other) => holds(other.listen, listen));
     if (!wide) continue;
-    const { line } = file.source.problem(wide.path, '');
+    const { line } = file.source.problem(at(wide.path), '');
     const where = `${formatHostPort(wide.listen)} in line ${line}`;
-    report(path, `${where} takes this address, too: write another port, or remove one`);
+    report(at(path), `${where} takes this address, too: write another port, or remove one`);
   }
 }
 
@@ -127,7 +128,7 @@ function checkSite(file: YamlFile<SiteFile>, problems: Problem[]): void {
   if (value.announce.length > 0 && !mentions(file, 'bgp')) {
     report(['announce'], 'the site announces VIPs but has no `bgp`: add it, or announce none');
   }
-  checkListens(file, value, report);
+  for (const seen of seenByAgents(value)) checkListens(file, seen, report);
   const { load, spill } = value;
   if (spill?.driver === 'kernel' && spill.address.includes(':')) {
     report(['spill', 'address'], 'the kernel driver needs an IPv4 address: write one');

@@ -28,17 +28,20 @@ import { type JsonSchema, jsonSchema } from './json-schema.ts';
 import { SECRET_BYTES_MAX } from './limits.ts';
 import { collectNames, type SourceFiles } from './names.ts';
 import { parseFile, type YamlFile } from './parse.ts';
-import { compareProblems, type Problem } from './problem.ts';
+import { compareProblems, formatProblem, type Problem } from './problem.ts';
 import { deploymentSchema } from './schema-deployment.ts';
 import { servicesSchema } from './schema-services.ts';
 import { siteSchema } from './schema-site.ts';
 import { storeFiles } from './schema-store.ts';
+import { agentOf, configFor } from './site-agents.ts';
 import { ZoneCache } from './zone/cache.ts';
 import { readZones } from './zones.ts';
 
 export interface LoadOptions {
   /** The site whose machine this is: the token files of the others are not looked for. */
   readonly site?: string;
+  /** The agent of that site; what comes out is the Config as it sees it. */
+  readonly agent?: string;
   /**
    * False: look for no file that only the sites' machines may have (secrets, the mmdb), as
    * when a change is checked in CI. True by default.
@@ -130,6 +133,23 @@ class Loader {
     this.problems.push({ file: 'deployment.yaml', line: 1, column: 1, message });
     return null;
   }
+
+  /** `config` as one agent sees it, if it is still there. */
+  seen(config: Config, files: SourceFiles, { site, agent }: LoadOptions): Config | null {
+    const own = config.sites.find(({ name }) => name === site);
+    if (!own || agent === undefined) return config;
+    const known = agentOf(own, agent);
+    if (known.ok) return configFor(config, own.name, agent);
+    const { source } = files.sites.find(({ value }) => value?.site === site)!;
+    this.problems.push(source.problem(['agents'], known.error, 'key'));
+    return null;
+  }
+}
+
+/** What several agents of a site share is looked at for each of them. */
+function distinct(problems: readonly Problem[]): Problem[] {
+  const texts = problems.map(formatProblem);
+  return problems.filter((_, i) => texts.indexOf(texts[i]!) === i);
 }
 
 /** Reads the deployment in `directory`. The error holds every problem, by file and line. */
@@ -149,8 +169,9 @@ export async function loadConfig(
   const zones = await readZones(dir, read.texts.zones, names.of('service'), cache);
   loader.problems.push(...zones.problems, ...checkZones(files, read.texts.zones, zones));
   if (options.machineFiles !== false) await loader.checkMachineFiles(files, options.site);
-  const config = loader.build(files, zones.zones);
-  return config ? ok(config) : err(loader.problems.sort(compareProblems));
+  const whole = loader.build(files, zones.zones);
+  const config = whole && loader.seen(whole, files, options);
+  return config ? ok(config) : err(distinct(loader.problems.sort(compareProblems)));
 }
 
 /** The secret in a file: one line, without blanks around it. */

@@ -1,5 +1,5 @@
 /**
- * The schema of sites/NAME.yaml: one data centre, run by one agent. Descriptions are the reference
+ * The schema of sites/NAME.yaml: one data centre, run by one agent or several. Descriptions are the reference
  * (docs/configuration.md).
  */
 import { z } from 'zod';
@@ -11,6 +11,7 @@ import {
   UPLINK_ADDRESSES_MAX,
   VIPS_MAX,
 } from './limits.ts';
+import { agents } from './schema-agents.ts';
 import { bgpSchema } from './schema-bgp.ts';
 import { load } from './schema-load.ts';
 import {
@@ -163,6 +164,11 @@ export const siteSchema = z.strictObject({
   site: label().describe('Name of the site; the file is called sites/NAME.yaml.'),
   dns: dns.describe('The DNS server of the site.'),
   api: api.describe('The HTTP API of the site.'),
+  agents: agents
+    .optional()
+    .describe(
+      'Agents of the site by name, side by side; without it, one with the name of the site.',
+    ),
   load_balancers: z
     .array(loadBalancer)
     .max(LOAD_BALANCERS_PER_SITE_MAX)
@@ -186,7 +192,7 @@ export const siteSchema = z.strictObject({
   spill: spill.optional().describe('How flows are handed to other sites; without it: never.'),
   state_dir: filePath()
     .optional()
-    .describe('Directory where the agent keeps what must outlive it, such as a drain.'),
+    .describe('Directory where the agent keeps what must outlive it, such as overrides.'),
   fence: z
     .boolean()
     .default(false)

@@ -32,8 +32,10 @@ export interface Config {
 /** One data centre, run by one agent, or by several that do the same beside each other. */
 export interface Site {
   readonly name: string;
-  /** At least one; the only one usually has the name of its site. */
+  /** At least one, sorted; the only one usually has the name of its site. */
   readonly agents: readonly string[];
+  /** Agent name → its place, where that differs from the site's; see `configFor`. */
+  readonly places: Readonly<Record<string, AgentPlace>>;
   readonly dns: DnsListen;
   readonly api: ApiListen;
   readonly bgp: BgpSite | null;
@@ -43,8 +45,8 @@ export interface Site {
   readonly capacity: number;
   readonly spill: SpillSite | null;
   /**
-   * Absolute path of the directory where the site's agent keeps what must outlive it: a drain, and what
-   * is remembered of its routes; null: nothing outlives it.
+   * Absolute path of the directory where the site's agent keeps what must outlive it: a drain, what it
+   * remembers of its routes, and the last it heard of the others; null: nothing outlives it.
    */
   readonly state_dir: string | null;
   /** What shows that the site reaches the world outside; null: nothing is known of that. */
@@ -54,6 +56,9 @@ export interface Site {
   /** Names of the VIPs that this site announces. */
   readonly announces: readonly string[];
 }
+
+/** What agents of one site have each for themselves. */
+export type AgentPlace = Pick<Site, 'dns' | 'api' | 'bgp' | 'state_dir'>;
 
 export interface DnsListen {
   readonly listen: readonly HostPort[];

@@ -1,14 +1,15 @@
 /**
- * Numbers a site's own reports, so that the one made last is the newest. The incarnation is the wall
+ * Numbers an agent's own reports, so that the one made last is the newest. The incarnation is the wall
  * clock at the agent's start, which may have been set back since its last life: when the store shows
- * a report of this site that would win over ours, we go one incarnation beyond it.
+ * a report of this agent that would win over ours, we go one incarnation beyond it.
  */
 import type { Log } from '../base/log.ts';
-import type { Report } from '../model/report.ts';
+import { type Report, writerOf } from '../model/report.ts';
 import type { Store } from './store.ts';
 
 export interface NumberingOptions {
   readonly site: string;
+  readonly agent: string;
   /** First incarnation to use: milliseconds since 1970 at the agent's start. */
   readonly incarnation: number;
   readonly store: Store;
@@ -24,8 +25,9 @@ export class Numbering {
   constructor(options: NumberingOptions) {
     this.#log = options.log;
     this.#incarnation = options.incarnation;
+    const writer = writerOf(options);
     this.#unsubscribe = options.store.subscribe((report) => {
-      if (report.site === options.site) this.#see(report);
+      if (writerOf(report) === writer) this.#see(report);
     });
   }
 
@@ -44,7 +46,7 @@ export class Numbering {
     if (incarnation === this.#incarnation && sequence <= this.#sequence) return;
     this.#log.warn(
       { incarnation, own: this.#incarnation },
-      'a report of this site is newer than its own: a clock set back, or a second agent of the site',
+      'a report of this agent is newer than its own: a clock set back, or a second process of it',
     );
     this.#incarnation = incarnation + 1;
     this.#sequence = 0;

@@ -41,7 +41,15 @@ describe('the state file of a site', () => {
     };
     const { wallOffset, ...rest } = changes;
     const of = wallOffset === undefined ? clock : new VirtualClock(0, wallOffset);
-    return new StateFile({ dir, deployment: 'test', site: 'fra', clock: of, log, ...rest });
+    return new StateFile({
+      dir,
+      deployment: 'test',
+      site: 'fra',
+      agent: 'fra',
+      clock: of,
+      log,
+      ...rest,
+    });
   }
 
   const save = async (state: SavedState): Promise<void> => {

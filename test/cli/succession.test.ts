@@ -67,7 +67,7 @@ describe('the predecessor', () => {
       ...base.sites[0]!,
       api: { listen: { address: '127.0.0.1', port }, token_file: null },
     };
-    return findPredecessor(base, fra, 'secret', silentLog);
+    return findPredecessor(base, fra, 'fra', 'secret', silentLog);
   };
 
   test('is nobody where nobody listens', async () => {
@@ -79,7 +79,7 @@ describe('the predecessor', () => {
     assert.deepEqual(somebody.orders, []);
     assert.deepEqual(await old!.leave(never), []);
     assert.deepEqual(somebody.orders, [
-      '/v1/leave Bearer secret {"deployment":"test","site":"fra"}',
+      '/v1/leave Bearer secret {"deployment":"test","site":"fra","agent":"fra"}',
     ]);
   });
 

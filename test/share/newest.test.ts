@@ -29,6 +29,19 @@ describe('newest reports', () => {
     assert.deepEqual(seen, ['2000.9', '70.2']);
   });
 
+  test('whether numbers would be news is known before the report is', () => {
+    const clock = new VirtualClock();
+    const newest = new NewestReports(() => {}, { clock, after_ms: 30_000 });
+    const isNews = (incarnation: number, sequence: number): boolean =>
+      newest.isNews('fra/fra', { incarnation, sequence });
+    assert.equal(isNews(1, 1), true);
+    newest.offer(testReport('fra', 9, { incarnation: 2_000 }));
+    assert.deepEqual([isNews(2_000, 9), isNews(2_000, 10), isNews(70, 99)], [false, true, false]);
+    assert.equal(newest.isNews('fra/fra2', { incarnation: 1, sequence: 1 }), true);
+    clock.advance(30_001);
+    assert.deepEqual([isNews(2_000, 9), isNews(70, 99)], [false, true]);
+  });
+
   test('a subscriber that throws at one of the known reports is still given the others', () => {
     const errors: unknown[] = [];
     const newest = new NewestReports((error) => errors.push(error), null);
@@ -55,7 +68,13 @@ describe('newest reports', () => {
 describe('numbering of own reports', () => {
   test('counts up within its incarnation, and its own echo changes nothing', async () => {
     const store = new MemoryHub().store('fra');
-    const numbering = new Numbering({ site: 'fra', incarnation: 5, store, log: silentLog });
+    const numbering = new Numbering({
+      site: 'fra',
+      agent: 'fra',
+      incarnation: 5,
+      store,
+      log: silentLog,
+    });
     for (const sequence of [1, 2, 3]) {
       assert.deepEqual(numbering.next(), { incarnation: 5, sequence });
       store.publish(testReport('fra', sequence, { incarnation: 5 }));
@@ -70,7 +89,13 @@ describe('numbering of own reports', () => {
     const store = hub.store('fra');
     const seen: string[] = [];
     hub.store('iad').subscribe((report) => seen.push(numbers(report)));
-    const numbering = new Numbering({ site: 'fra', incarnation: 100, store, log: silentLog });
+    const numbering = new Numbering({
+      site: 'fra',
+      agent: 'fra',
+      incarnation: 100,
+      store,
+      log: silentLog,
+    });
     await settled();
     store.publish({ ...testReport('fra', 0), ...numbering.next() });
     await settled();

@@ -18,6 +18,7 @@ function site(name: string, index: number): Site {
   return {
     name,
     agents: [name],
+    places: {},
     dns: {
       listen: [{ address: '127.0.0.1', port: 5301 + index }],
       workers: 1,

@@ -6,6 +6,7 @@ import type { NeighborStatus } from '../../src/bgp/speaker.ts';
 export const STARTED: Status = {
   deployment: 'test',
   site: 'fra',
+  agent: 'fra',
   version: 'test',
   pid: 1,
   uptime_ms: 0,
