@@ -31,10 +31,10 @@ import type { BgpDesk } from './bgp-desk.ts';
 import { siteOf } from './config-parts.ts';
 import { contain } from './contain.ts';
 import { newsChange, type PlanChange, planChanges, storeChange } from './events.ts';
+import { Keeper } from './keeper.ts';
 import { LoadWatch } from './load-watch.ts';
 import { OverrideDesk, type OverrideOrder } from './override-desk.ts';
 import { Reporter, seenBy } from './reporter.ts';
-import { StateFile } from './state-file.ts';
 import { buildStatus, type Status } from './status.ts';
 import { Turns } from './turns.ts';
 
@@ -60,7 +60,7 @@ export class Agent {
   readonly #turns: Turns;
   readonly #reporter: Reporter;
   readonly #overrides: OverrideDesk;
-  #state: StateFile | null;
+  readonly #keeper: Keeper;
   readonly #startedAt: number;
   readonly #unsubscribe: (() => void)[] = [];
   #config: Config;
@@ -102,7 +102,7 @@ export class Agent {
       clock,
       onEvent: ({ kind, subject, text, reason }) => this.#event(kind, subject, text, reason),
     });
-    this.#state = this.#stateFile(config);
+    this.#keeper = new Keeper({ site, agent, clock, log }, config);
     this.#load = new LoadWatch(clock, log);
     this.#turns = new Turns(clock, (publish) => this.#think(publish));
     this.#actors = new Actors(options, {
@@ -243,9 +243,15 @@ export class Agent {
     this.#view.close();
     this.#reporter.close();
     await this.#actors.stop(text, succeeded);
-    await this.#state?.flush();
+    if (this.#inOffice && !succeeded) this.#sayFarewell();
+    if (this.#inOffice) await this.#keeper.close(() => this.#view.kept());
     await contain(this.#log, 'share', () => this.#store.close());
     if (started) this.#event('life', this.site, text, null);
+  }
+
+  #sayFarewell(): void {
+    const now = this.#clock.now();
+    this.#store.publish(this.#reporter.farewell(seenBy(this.#observer, now), now));
   }
 
   async #reload(config: Config, geo: GeoMap): Promise<readonly string[]> {
@@ -253,9 +259,7 @@ export class Agent {
     const change = this.#actors.prepare(config, geo);
     this.#config = config;
     this.#geo = geo;
-    if (siteOf(config, this.site).state_dir !== (this.#state?.dir ?? null)) {
-      this.#state = this.#stateFile(config);
-    }
+    this.#keeper.use(config);
     this.#observer.reconfigure(config);
     this.#load.use(siteOf(config, this.site).load);
     this.#think(false); // a plan's indices belong to its configuration: the old one's is over
@@ -266,21 +270,17 @@ export class Agent {
     return problems;
   }
 
-  #stateFile(config: Config): StateFile | null {
-    const { site, clock, log } = this.#options;
-    const dir = siteOf(config, site).state_dir;
-    return dir === null
-      ? null
-      : new StateFile({ dir, deployment: config.deployment, site, agent: this.name, clock, log });
-  }
-
   /** Goes on with what the process before has left: overrides, and what it knew of the routes. */
   async #resume(): Promise<void> {
-    const state = (await this.#state?.load()) ?? null;
-    if (state === null) return;
-    const damping = dampingOf(this.#config.policy.routes, this.site);
-    this.#reporter.resume(state, damping, this.#options.takeOver === true, this.#clock.now());
-    this.#overrides.adopt(state.overrides, state.elapsed_ms);
+    const { state, world, own } = await this.#keeper.load();
+    const now = this.#clock.now();
+    if (state) {
+      const damping = dampingOf(this.#config.policy.routes, this.site);
+      this.#reporter.resume(state, damping, this.#options.takeOver === true, now);
+      this.#overrides.adopt(state.overrides, state.elapsed_ms);
+    }
+    if (world) this.#view.restore(world.reports, world.elapsed_ms);
+    if (own) this.#reporter.recall(own.report, now - own.age_ms);
   }
 
   /** Runs `work` after all that was begun before: two changes at once would mix their rooms. */
@@ -387,7 +387,7 @@ export class Agent {
 
   #remember(now: number): void {
     const [overrides, routes] = [this.#view.overrides.all(), this.#reporter.routeSights(now)];
-    this.#state?.save({ overrides, routes });
+    this.#keeper.save({ overrides, routes }, () => this.#view.kept());
   }
 
   #tell(before: Plan | null, plan: Plan): void {

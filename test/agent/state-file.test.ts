@@ -5,7 +5,8 @@ import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
-import { DISK_MAX_MS, type SavedState, StateFile } from '../../src/agent/state-file.ts';
+import { DISK_MAX_MS } from '../../src/agent/kept-file.ts';
+import { type SavedState, StateFile } from '../../src/agent/state-file.ts';
 import { VirtualClock } from '../../src/base/clock.ts';
 import { type Log, silentLog } from '../../src/base/log.ts';
 import { drainOrder, sightOf, WITHDRAWN } from '../decide/world.ts';
