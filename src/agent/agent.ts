@@ -3,7 +3,7 @@
  * a site's daemon except its HTTP API.
  *
  * What must always hold: a change of a verdict leads to a new plan in the same turn of the event
- * loop; only `decide` decides; a room that fails is logged and never stops the others; start,
+ * loop, or of several in a row the first one does, and the others as soon as it is done with; only `decide` decides; a room that fails is logged and never stops the others; start,
  * reload and stop never overlap.
  */
 import type { Clock } from '../base/clock.ts';
@@ -17,12 +17,12 @@ import type { TsigSecret } from '../dns/transfer/signing.ts';
 import type { GeoMap } from '../geo/map.ts';
 import type { Config } from '../model/config.ts';
 import type { EventKind, SiteEvent } from '../model/event.ts';
-import { type OverrideSight, siteScope } from '../model/override.ts';
 import type { Plan, Reason } from '../model/plan.ts';
 import { writerOf } from '../model/report.ts';
 import type { World } from '../model/world.ts';
 import type { HostPort } from '../net/ip.ts';
 import { Observer } from '../observe/observer.ts';
+import type { Probe } from '../observe/probe.ts';
 import type { Store } from '../share/store.ts';
 import { WorldView } from '../share/world-view.ts';
 import type { FlowCounts } from '../spill/port.ts';
@@ -33,7 +33,7 @@ import { contain } from './contain.ts';
 import { newsChange, type PlanChange, planChanges, storeChange } from './events.ts';
 import { Keeper } from './keeper.ts';
 import { LoadWatch } from './load-watch.ts';
-import { OverrideDesk, type OverrideOrder } from './override-desk.ts';
+import { OverrideDesk } from './override-desk.ts';
 import { Reporter, seenBy } from './reporter.ts';
 import { buildStatus, type Status } from './status.ts';
 import { Turns } from './turns.ts';
@@ -44,12 +44,15 @@ export interface AgentOptions extends ActorOptions {
   readonly agent?: string;
   readonly store: Store;
   readonly version: string;
+  /** How a target is probed; by default over the network. */
+  readonly probe?: Probe;
 }
 
 export class Agent {
   readonly events: Listeners<SiteEvent>;
   readonly site: string;
   readonly name: string;
+  readonly overrides: OverrideDesk;
   readonly #options: AgentOptions;
   readonly #clock: Clock;
   readonly #log: Log;
@@ -59,7 +62,6 @@ export class Agent {
   readonly #actors: Actors;
   readonly #turns: Turns;
   readonly #reporter: Reporter;
-  readonly #overrides: OverrideDesk;
   readonly #keeper: Keeper;
   readonly #startedAt: number;
   readonly #unsubscribe: (() => void)[] = [];
@@ -78,7 +80,7 @@ export class Agent {
   #stopped: Promise<void> | null = null;
 
   constructor(options: AgentOptions) {
-    const { config, site, clock, prng, log, store, geo } = options;
+    const { config, site, clock, prng, log, store, geo, probe } = options;
     this.#options = options;
     this.#config = config;
     this.#geo = geo;
@@ -89,21 +91,22 @@ export class Agent {
     this.name = options.agent ?? siteOf(config, site).agents[0]!;
     this.#startedAt = clock.now();
     this.events = new Listeners((error) => log.error({ error: String(error) }, 'listener failed'));
-    this.#observer = new Observer({ config, site, clock, prng, log });
+    this.#observer = new Observer({ config, site, clock, prng, log, ...(probe && { probe }) });
     const sites = (): string[] => this.#config.sites.map(({ name }) => name);
     const stale_ms = (): number => this.#config.policy.report_stale_ms;
     const agent = this.name;
     this.#view = new WorldView({ self: site, agent, sites, stale_ms, store, clock, log });
     this.#reporter = new Reporter({ site, agent, store, clock, log });
-    this.#overrides = new OverrideDesk({
+    this.overrides = new OverrideDesk({
       agent: writerOf({ site, agent }),
       book: this.#view.overrides,
       store,
       clock,
+      onOrder: () => this.#think(true),
       onEvent: ({ kind, subject, text, reason }) => this.#event(kind, subject, text, reason),
     });
-    this.#keeper = new Keeper({ site, agent, clock, log }, config);
     this.#load = new LoadWatch(clock, log);
+    this.#keeper = new Keeper({ site, agent, clock, log }, config);
     this.#turns = new Turns(clock, (publish) => this.#think(publish));
     this.#actors = new Actors(options, {
       wanted: () => this.#running,
@@ -200,7 +203,7 @@ export class Agent {
   async #start(succeed: () => Promise<void>): Promise<void> {
     if (!this.#running) return;
     await this.#resume();
-    this.#overrides.open();
+    this.overrides.open();
     const actors = this.#actors;
     const { takeOver = false } = this.#options;
     // Sessions take as long to come up as the first probes. Those of a process before are still there.
@@ -239,7 +242,7 @@ export class Agent {
     this.#turns.stop();
     for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
     this.#load.stop();
-    this.#overrides.close();
+    this.overrides.close();
     this.#view.close();
     this.#reporter.close();
     await this.#actors.stop(text, succeeded);
@@ -270,14 +273,14 @@ export class Agent {
     return problems;
   }
 
-  /** Goes on with what the process before has left: overrides, and what it knew of the routes. */
+  /** Goes on with what the process before has left: overrides, what it decided and what it heard. */
   async #resume(): Promise<void> {
     const { state, world, own } = await this.#keeper.load();
     const now = this.#clock.now();
     if (state) {
       const damping = dampingOf(this.#config.policy.routes, this.site);
       this.#reporter.resume(state, damping, this.#options.takeOver === true, now);
-      this.#overrides.adopt(state.overrides, state.elapsed_ms);
+      this.overrides.restore(state.overrides, state.elapsed_ms);
     }
     if (world) this.#view.restore(world.reports, world.elapsed_ms);
     if (own) this.#reporter.recall(own.report, now - own.age_ms);
@@ -290,31 +293,13 @@ export class Agent {
     return done;
   }
 
-  /** Carries out an override at all sites; null: there are too many already. */
-  override(order: OverrideOrder): OverrideSight | null {
-    const sight = this.#overrides.order(order);
-    this.#think(true);
-    return sight;
+  /** Takes this site out of use: answers leave at once, its routes after `policy.drain_ms`. */
+  drain(by: string, reason: string): void {
+    this.overrides.drain(this.site, by, reason);
   }
 
-  /** All that are known, those that were removed or have ended included. */
-  knownOverrides(): readonly OverrideSight[] {
-    return this.#view.overrides.all();
-  }
-
-  /** Takes over the overrides that another process of the site had. */
-  adopt(overrides: readonly OverrideSight[]): void {
-    this.#overrides.adopt(overrides);
-    this.#think(true);
-  }
-
-  /** Takes a whole site out of use: answers leave at once, its routes after `policy.drain_ms`. */
-  drain(by: string, reason: string, site = this.site, left_ms: number | null = null): void {
-    this.override({ scope: siteScope(site), action: 'drain', by, reason, left_ms });
-  }
-
-  undrain(by: string, site = this.site): void {
-    this.override({ scope: siteScope(site), action: null, by, reason: '', left_ms: null });
+  undrain(by: string): void {
+    this.overrides.undrain(this.site, by);
   }
 
   /** Ends a neighbour's session with a reason for both sides, and makes it anew. False: no such one. */
@@ -352,6 +337,8 @@ export class Agent {
       routes: this.#actors.bgp.standing(this.#plan?.routes ?? []),
       world: this.#world,
       connected: this.#store.connected,
+      servers: this.#store.servers(),
+      overrides: this.overrides.list(),
       load_meters: this.#load.sights(now),
       neighbors: this.#actors.bgp.neighbors(),
       flows: this.#actors.flows(),
@@ -381,12 +368,12 @@ export class Agent {
     if (this.#inOffice) this.#remember(now);
     if (publish && this.#inOffice) this.#store.publish(this.#reporter.next(seen, now));
     this.#turns.wakeIn(plan.wake_ms);
-    this.#overrides.tellEnded(now);
+    this.overrides.tellEnded(now);
     this.#tell(before, plan);
   }
 
   #remember(now: number): void {
-    const [overrides, routes] = [this.#view.overrides.all(), this.#reporter.routeSights(now)];
+    const [overrides, routes] = [this.overrides.known(), this.#reporter.routeSights(now)];
     this.#keeper.save({ overrides, routes }, () => this.#view.kept());
   }
 
@@ -397,11 +384,12 @@ export class Agent {
   #subscribe(): void {
     this.#unsubscribe.push(
       this.#observer.onVerdict((endpoint, sight) => {
-        const reason: Reason = {
-          code: sight.up ? 'healthy' : 'probe-failed',
-          text: sight.detail,
-        };
-        this.#think(true, this.#made('health', endpoint, sight.up ? 'up' : 'down', reason));
+        const { up, detail: text } = sight;
+        const reason: Reason = { code: up ? 'healthy' : 'probe-failed', text };
+        const cause = this.#made('health', endpoint, up ? 'up' : 'down', reason);
+        if (!this.#turns.busy) return this.#turns.run(() => this.#think(true, cause));
+        this.#tellEvent(cause);
+        this.#turns.soon(true);
       }),
       this.#observer.onNews((news) => {
         this.#change(newsChange(news, this.site));

@@ -1,12 +1,12 @@
 /**
- * Takes the orders of operators, gives each its stamp, and tells what becomes of overrides, whichever
+ * The overrides as one agent has them. Takes the orders of operators, gives each its stamp, and tells what becomes of overrides, whichever
  * agent took them.
  *
  * Must hold: an order wins over all that this agent knew of its register, however wrong a clock was; it
  * counts here at once, and goes to the store and the state file; none that is overwritten by somebody
  * who did not know it goes untold.
  */
-import type { Clock } from '../base/clock.ts';
+import type { Clock, Timer } from '../base/clock.ts';
 import { spell } from '../decide/overrides.ts';
 import type { SiteEvent } from '../model/event.ts';
 import {
@@ -17,10 +17,14 @@ import {
   type OverrideScope,
   type OverrideSight,
   REPLACES_MAX,
+  sameStamp,
   siteScope,
 } from '../model/override.ts';
-import type { LostOverride, OverrideBook } from '../share/override-book.ts';
+import type { ListedOverride, LostOverride, OverrideBook } from '../share/override-book.ts';
 import type { Store } from '../share/store.ts';
+
+/** After a store has been reached, in milliseconds. */
+const OFFER_AFTER_MS = 2_000;
 
 export interface OverrideOrder {
   readonly scope: OverrideScope;
@@ -38,6 +42,8 @@ export interface OverrideDeskOptions {
   readonly book: OverrideBook;
   readonly store: Store;
   readonly clock: Clock;
+  /** There is an order to be carried out. */
+  readonly onOrder: () => void;
   readonly onEvent: (event: Pick<SiteEvent, 'kind' | 'subject' | 'text' | 'reason'>) => void;
 }
 
@@ -53,6 +59,7 @@ export class OverrideDesk {
   readonly #told = new Map<string, Told>();
   #unsubscribe: (() => void)[] = [];
   #isOpening = false;
+  #offering: Timer | null = null;
 
   constructor(options: OverrideDeskOptions) {
     this.#options = options;
@@ -60,9 +67,13 @@ export class OverrideDesk {
 
   /** Tells of all that is known, as being in force already, and then of what is new. */
   open(): void {
-    const { book } = this.#options;
+    const { book, store } = this.#options;
     this.#isOpening = true;
+    if (store.connected) this.#offerSoon();
     this.#unsubscribe = [
+      store.onConnection((connected) => {
+        if (connected) this.#offerSoon();
+      }),
       book.subscribe((sight) => this.#tell(sight)),
       book.onLoss((loss) => this.#tellLoss(loss)),
     ];
@@ -70,12 +81,23 @@ export class OverrideDesk {
   }
 
   close(): void {
+    this.#offering?.cancel();
     for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
   }
 
-  /** Null: there is no room for one more. */
-  order({ scope, action, by, reason, left_ms }: OverrideOrder): OverrideSight | null {
-    const { book, store, clock, agent } = this.#options;
+  /** All that are known, those that were removed or have ended included. */
+  known(): OverrideSight[] {
+    return this.#options.book.all();
+  }
+
+  /** Those in force, and removed ones that have overwritten another unseen; by scope. */
+  list(): ListedOverride[] {
+    return this.#options.book.list();
+  }
+
+  /** As `order` would give it now. */
+  draft({ scope, action, by, reason, left_ms }: OverrideOrder): OverrideSight {
+    const { book, clock, agent } = this.#options;
     const id = idOf(scope);
     const known = book.get(id);
     const override: Override = {
@@ -89,24 +111,48 @@ export class OverrideDesk {
     };
     // What has been waited for is not waited for twice: a second drain keeps the first one's beginning.
     const goesOn = action === 'drain' && known?.override.action === action && !isOver(known);
-    const sight = { override, for_ms: goesOn ? known.for_ms : 0, left_ms };
+    return { override, for_ms: goesOn ? known.for_ms : 0, left_ms };
+  }
+
+  /** Has the order carried out at all sites. Null: there is no room for one more. */
+  order(order: OverrideOrder): OverrideSight | null {
+    const { book, store, onOrder } = this.#options;
+    const sight = this.draft(order);
     if (!book.offer(sight)) return null;
     store.putOverride(sight);
+    onOrder();
     return sight;
   }
 
-  /** Takes in what a process before this one knew, `elapsed_ms` ago. */
-  adopt(sights: readonly OverrideSight[], elapsed_ms = 0): void {
-    const { book, store } = this.#options;
+  /** Takes a whole site out of use: answers leave at once, its routes after `policy.drain_ms`. */
+  drain(site: string, by: string, reason: string, left_ms: number | null = null): void {
+    this.order({ scope: siteScope(site), action: 'drain', by, reason, left_ms });
+  }
+
+  undrain(site: string, by: string): void {
+    this.order({ scope: siteScope(site), action: null, by, reason: '', left_ms: null });
+  }
+
+  /** Takes over what another process of this agent knows. */
+  adopt(sights: readonly OverrideSight[]): void {
+    const { book, onOrder } = this.#options;
+    for (const sight of sights) book.offer(sight);
+    this.#offerAll();
+    onOrder();
+  }
+
+  /**
+   * Takes in what a process before this one has left, `elapsed_ms` ago by the wall clock. That may be
+   * wrong, so the store is believed where it knows better, and is told only what it does not know.
+   */
+  restore(sights: readonly OverrideSight[], elapsed_ms: number): void {
     for (const { override, for_ms, left_ms } of sights) {
       const sight = {
         override,
         for_ms: for_ms + elapsed_ms,
         left_ms: left_ms === null ? null : left_ms - elapsed_ms,
       };
-      // One that the book refuses may still be news to the store, which starts empty, too.
-      book.offer(sight);
-      store.putOverride(sight);
+      this.#options.book.offer(sight, true);
     }
   }
 
@@ -122,6 +168,17 @@ export class OverrideDesk {
     }
   }
 
+  /** The store has had the time to tell what it knows; what it lacks or has lost it is told then. */
+  #offerSoon(): void {
+    this.#offering?.cancel();
+    this.#offering = this.#options.clock.timer(OFFER_AFTER_MS, () => this.#offerAll());
+  }
+
+  #offerAll(): void {
+    const { book, store } = this.#options;
+    for (const sight of book.all()) store.putOverride(sight);
+  }
+
   #tell({ override, left_ms }: OverrideSight): void {
     const before = this.#told.get(override.id);
     const { action, by } = override;
@@ -133,6 +190,8 @@ export class OverrideDesk {
     const now = this.#options.clock.now();
     const until = left_ms === null ? Number.POSITIVE_INFINITY : now + left_ms;
     this.#told.set(override.id, { override, until });
+    // Only its times have become better known.
+    if (before && sameStamp(before.override.stamp, override.stamp)) return;
     const end = left_ms === null ? '' : ` for ${spell(left_ms)}`;
     const again = this.#isOpening ? ', as before' : '';
     this.#event(override, `${WORDS[action].verb} by ${by}${end}${again}`);

@@ -41,6 +41,7 @@ export function metricsText(status: Status): string {
   agentMetrics(out, status);
   meterMetrics(out, status);
   siteMetrics(out, status);
+  endpointMetrics(out, status);
   routeMetrics(out, status);
   bgpMetrics(out, status);
   spillMetrics(out, status);
@@ -55,8 +56,18 @@ function agentMetrics(out: Exposition, status: Status): void {
   uptime(status.uptime_ms / 1000);
   const connected = out.gauge('isobar_store_connected', '0 while this site is on its own.');
   connected(flag(status.connected));
+  const readable = out.gauge('isobar_store_server_readable', '1 while a store server can be read.');
+  const writable = out.gauge('isobar_store_server_writable', '1 while it takes what we write.');
+  for (const { name: server, state } of status.store) {
+    readable(flag(state !== 'down'), { server });
+    writable(flag(state === 'up'), { server });
+  }
   const draining = out.gauge('isobar_draining', '1 while an operator drains this site.');
   draining(flag(status.drain !== null));
+  const overrides = out.gauge('isobar_overrides', 'What operators have ordered, at all sites.');
+  for (const action of ['drain', 'up', 'down']) {
+    overrides(status.overrides.filter((one) => one.action === action).length, { action });
+  }
 }
 
 /** Without a value there is no ratio, least of all zero. */
@@ -72,9 +83,11 @@ function meterMetrics(out: Exposition, { load_meters: meters }: Status): void {
   for (const [{ age_ms: ms }, labels] of all) if (ms !== null) age(ms / 1000, labels);
 }
 
-function siteMetrics(out: Exposition, { sites, endpoints }: Status): void {
+function siteMetrics(out: Exposition, { sites }: Status): void {
   const state = out.gauge('isobar_site_state', 'Always 1; the label holds the state.');
   for (const { site, state: name } of sites) state(1, { site, state: name });
+  const uplink = out.gauge('isobar_site_uplink', '1 while its uplink works; absent: not known.');
+  for (const { site, uplink: up } of sites) if (up !== null) uplink(flag(up), { site });
   const load = out.gauge('isobar_site_load_ratio', 'Load by capacity; absent: unknown.');
   for (const { site, load: ratio } of sites) if (ratio !== null) load(ratio, { site });
   const demand = out.gauge(
@@ -84,8 +97,33 @@ function siteMetrics(out: Exposition, { sites, endpoints }: Status): void {
   for (const { site, demand: ratio } of sites) if (ratio !== null) demand(ratio, { site });
   const age = out.gauge('isobar_report_age_seconds', 'Age of the newest report.');
   for (const { site, report_age_ms: ms } of sites) if (ms !== null) age(ms / 1000, { site });
+  const suspect = out.gauge('isobar_site_suspect', '1 while a site does not trust its own eyes.');
+  for (const { site, suspect: why } of sites) suspect(flag(why !== null), { site });
+}
+
+function endpointMetrics(out: Exposition, { endpoints }: Status): void {
   const eligible = out.gauge('isobar_endpoint_eligible', '1 if DNS may answer with it.');
   for (const { id, site, eligible: yes } of endpoints) eligible(flag(yes), { endpoint: id, site });
+  const verdict = out.gauge('isobar_endpoint_verdict', 'Always 1; the label holds the reason.');
+  for (const { id, site, reason } of endpoints) {
+    verdict(1, { endpoint: id, site, reason: reason.code });
+  }
+  const fault = out.gauge('isobar_endpoint_fault', 'Always 1; whose fault it is. Absent: none.');
+  for (const { id, site, fault: whose } of endpoints) {
+    if (whose !== null) fault(1, { endpoint: id, site, fault: whose });
+  }
+  const votes = out.gauge('isobar_endpoint_votes', 'Who looks at it, by what they say.');
+  for (const { id, site, votes: of } of endpoints) {
+    votes(of.up, { endpoint: id, site, vote: 'up' });
+    votes(of.down, { endpoint: id, site, vote: 'down' });
+    votes(of.assigned - of.up - of.down, { endpoint: id, site, vote: 'none' });
+  }
+  const penalty = out.gauge('isobar_endpoint_penalty', 'Penalty for coming and going.');
+  for (const { id, site, penalty: it } of endpoints) {
+    if (it !== null) penalty(it, { endpoint: id, site });
+  }
+  const guarded = out.gauge('isobar_endpoints_guarded', 'Endpoints in use only by the guard.');
+  guarded(endpoints.filter(({ reason }) => reason.code === 'eviction-guard').length);
 }
 
 function routeMetrics(out: Exposition, { routes }: Status): void {

@@ -12,8 +12,16 @@ export interface Order {
   readonly vip: string | null;
 }
 
+type Fields = Readonly<Record<string, unknown>>;
+
 /** All fields are optional, bounded and printable. */
 export function orderOf(text: string): Result<Order, string> {
+  const fields = fieldsOf(text);
+  return fields.ok ? ok(orderFrom(fields.value)) : fields;
+}
+
+/** The object that the body is; without a body an empty one. */
+export function fieldsOf(text: string): Result<Fields, string> {
   let body: unknown;
   try {
     body = JSON.parse(text || '{}');
@@ -21,16 +29,19 @@ export function orderOf(text: string): Result<Order, string> {
     return err('the body is not JSON');
   }
   if (typeof body !== 'object' || body === null) return err('the body is not a JSON object');
-  const fields = body as Readonly<Record<string, unknown>>;
+  return ok(body as Fields);
+}
+
+export function orderFrom(fields: Fields): Order {
   const field = (name: keyof Order): string | null => {
     const value = fields[name];
     if (typeof value !== 'string' || value.trim() === '') return null;
     return value.replace(/\p{Cc}/gu, ' ').slice(0, TEXT_MAX);
   };
-  return ok({
+  return {
     by: field('by') ?? 'an operator',
     reason: field('reason') ?? 'no reason given',
     neighbor: field('neighbor'),
     vip: field('vip'),
-  });
+  };
 }

@@ -1,5 +1,5 @@
 /**
- * The HTTP API of one agent: status, plan, explain, BGP, events, drain, metrics. It reads the agent
+ * The HTTP API of one agent: status, plan, explain, BGP, overrides, events, metrics. It reads the agent
  * and hands orders to it and to its daemon; it decides nothing. Reading is open to whoever reaches
  * the address (loopback by default); changing needs the site's token where one is configured, and
  * never comes from a web page: a request with an Origin header is refused.
@@ -23,7 +23,7 @@ import type { ConfigInUse, Control, Farewell } from './control.ts';
 import { EVENT_STREAM_HEADERS, EventStreams, READERS_MAX } from './event-stream.ts';
 import { explainFor } from './explain.ts';
 import { metricsText } from './metrics.ts';
-import { orderOf } from './order.ts';
+import { overridesChanging, overridesReading } from './overrides.ts';
 
 /** Largest body of a request, in bytes. */
 const BODY_MAX = 16 * 1024;
@@ -115,6 +115,7 @@ export class ApiServer {
     app.get('/metrics', (c) => c.body(metricsText(agent.status()), 200, METRICS_HEADERS));
     app.get('/v1/status', (c) => c.json(agent.status()));
     bgpReading(app, agent, () => clock.now());
+    overridesReading(app, agent);
     app.get('/v1/plan', (c) => c.json(agent.decision?.plan ?? null));
     app.get('/v1/events', (c) => {
       // A HEAD request has no body that could be streamed.
@@ -137,7 +138,7 @@ export class ApiServer {
   }
 
   #changing(app: Hono<Env>): void {
-    const { agent } = this.#options;
+    const { agent, clock } = this.#options;
     app.use('/v1/*', async (c, next) => {
       if (c.req.header('origin') !== undefined) {
         return c.json({ error: 'changes are not taken from web pages' }, 403);
@@ -154,18 +155,7 @@ export class ApiServer {
         onError: (c) => c.json({ error: `the body is larger than ${BODY_MAX} bytes` }, 413),
       }),
     );
-    app.post('/v1/drain', async (c) => {
-      const order = orderOf(await c.req.text());
-      if (!order.ok) return c.json({ error: order.error }, 400);
-      agent.drain(order.value.by, order.value.reason);
-      return c.json({ drain: agent.status().drain });
-    });
-    app.post('/v1/undrain', async (c) => {
-      const order = orderOf(await c.req.text());
-      if (!order.ok) return c.json({ error: order.error }, 400);
-      agent.undrain(order.value.by);
-      return c.json({ drain: agent.status().drain });
-    });
+    overridesChanging(app, agent, clock);
     bgpChanging(app, agent);
     if (this.#options.control) this.#controlling(app, this.#options.control);
   }
@@ -191,7 +181,7 @@ export class ApiServer {
         return c.json({ error: `this is the agent of ${whole}, which goes on` }, 409);
       }
       control.leave();
-      return c.json({ pid, overrides: agent.knownOverrides() } satisfies Farewell);
+      return c.json({ pid, overrides: agent.overrides.known() } satisfies Farewell);
     });
   }
 

@@ -25,3 +25,12 @@ export function collectGarbage(): void {
 export function keepNewSpaceSmall(): void {
   setFlagsFromString('--semi-space-growth-factor=1');
 }
+
+/**
+ * Has V8 collect old objects when their space has grown by half: left alone it lets it double or more.
+ * Reports of other sites live for a second each, just long enough to become old. At a fifth, probing
+ * 20,000 targets would cost twice the CPU time.
+ */
+export function keepOldSpaceSmall(): void {
+  setFlagsFromString('--heap-growing-percent=50');
+}

@@ -62,7 +62,7 @@ export class Daemon {
 
   async #succeed(predecessor: Predecessor): Promise<void> {
     const { signal } = this.#stopping;
-    this.agent.adopt(await predecessor.leave(signal));
+    this.agent.overrides.adopt(await predecessor.leave(signal));
     await whenFree(() => this.#api.start(), this.#clock, signal);
   }
 }

@@ -5,15 +5,15 @@
  */
 import { userInfo } from 'node:os';
 import { Command, Option } from 'commander';
-import type { Status } from '../agent/status.ts';
 import type { ConfigInUse, ReloadReport } from '../api/control.ts';
 import { SystemClock } from '../base/clock.ts';
-import { keepNewSpaceSmall } from '../base/memory.ts';
+import { keepNewSpaceSmall, keepOldSpaceSmall } from '../base/memory.ts';
 import type { Explanation } from '../decide/explain.ts';
 import type { ReachOptions } from './api-client.ts';
 import { addBgpCommands } from './bgp-commands.ts';
 import type { CheckOptions } from './check.ts';
 import { CommandError } from './command-error.ts';
+import { addOverrideCommands } from './override-commands.ts';
 import type { RunOptions } from './run.ts';
 import { VERSION } from './version.ts';
 
@@ -93,6 +93,7 @@ program
   .option('--take-over', 'start beside the site’s running daemon, and end it once DNS answers')
   .action(async (options: RunOptions) => {
     keepNewSpaceSmall();
+    keepOldSpaceSmall();
     const { run } = await import('./run.ts');
     process.exitCode = await run(options);
   });
@@ -135,17 +136,6 @@ reachOptions(
 
 reachOptions(
   program
-    .command('status')
-    .description('show a running agent’s sites, endpoints, routes, load and spill')
-    .option('--json', 'print JSON'),
-).action(async (options: ReachOptions & { json?: true }) => {
-  const { statusText } = await import('./status.ts');
-  const status = await ask<Status>(options, '/v1/status');
-  print(options.json ? JSON.stringify(status, null, 2) : statusText(status));
-});
-
-reachOptions(
-  program
     .command('reload')
     .description('have a running agent read its files again; show what has changed, or is wrong')
     .option(
@@ -169,26 +159,7 @@ reachOptions(
   if (report.problems.length > 0) throw new CommandError(problemLines(report.problems));
 });
 
-reachOptions(
-  program
-    .command('drain')
-    .description('take a site out of use: answers leave at once, its routes last')
-    .option('--reason <text>', 'why, for the others to read', 'no reason given'),
-).action(async (options: ReachOptions & { reason: string }) => {
-  await ask(options, '/v1/drain', {
-    by: operator(),
-    reason: options.reason,
-  });
-  print('draining; `isobar status` shows how far it is, `isobar undrain` ends it');
-});
-
-reachOptions(program.command('undrain').description('bring a drained site back')).action(
-  async (options: ReachOptions) => {
-    await ask(options, '/v1/undrain', { by: operator() });
-    print('no longer draining');
-  },
-);
-
+addOverrideCommands(program, { operator, print });
 addBgpCommands(program, { reachOptions, ask, operator, print });
 
 program

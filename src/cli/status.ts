@@ -1,7 +1,11 @@
 /** `isobar status`: a running agent's state as tables for people. */
 import type { RouteStatus, SiteStatus, Status } from '../agent/status.ts';
 import { agentName } from '../model/report.ts';
+import { forText, nextText, votesShort } from './endpoint.ts';
 import { duration, percent, table } from './table.ts';
+
+/** So many overrides are named; the rest is counted. */
+const OVERRIDES_NAMED = 5;
 
 const ratio = (value: number | null): string => (value === null ? '?' : value.toFixed(2));
 
@@ -13,10 +17,17 @@ export function statusText(status: Status): string {
   if (!status.connected) {
     parts.push('ON ITS OWN: no store can be reached; the other sites are as last heard');
   }
+  for (const { name, state, for_ms, error } of status.store) {
+    if (state === 'up') continue;
+    parts.push(`STORE ${name} ${state} for ${duration(for_ms)}: ${error ?? 'not tried yet'}`);
+  }
   if (status.drain) {
     const { for_ms, by, reason } = status.drain;
     parts.push(`DRAINING for ${duration(for_ms)} by ${by}: ${reason}`);
   }
+  const fenced = status.routes.find(({ reason }) => reason.code === 'fenced');
+  if (fenced) parts.push(`FENCED: no VIP is announced: ${fenced.reason.text}`);
+  if (status.overrides.length > 0) parts.push(overridesLine(status));
   parts.push(
     table(
       ['SITE', 'STATE', 'LOAD', 'DEMAND', 'REPORT', 'WHY'],
@@ -26,16 +37,19 @@ export function statusText(status: Status): string {
         ratio(site.load),
         ratio(site.demand),
         site.report_age_ms === null ? 'never' : duration(site.report_age_ms),
-        [site.reason.text, ...silentAgents(site)].join('; '),
+        [site.reason.text, ...troubles(site), ...silentAgents(site)].join('; '),
       ]),
     ),
     table(
-      ['ENDPOINT', 'SITE', 'ADDRESSES', 'ANSWERED', 'WHY'],
+      ['ENDPOINT', 'SITE', 'ADDRESSES', 'ANSWERED', 'FOR', 'VOTES', 'CHANGES', 'WHY'],
       status.endpoints.map((endpoint) => [
         endpoint.id,
         endpoint.site,
         endpoint.addresses.join(' '),
         endpoint.eligible ? 'yes' : 'no',
+        forText(endpoint),
+        votesShort(endpoint),
+        nextText(endpoint),
         endpoint.reason.text,
       ]),
     ),
@@ -46,12 +60,26 @@ export function statusText(status: Status): string {
   return parts.join('\n\n');
 }
 
+function troubles({ suspect, uplink }: SiteStatus): string[] {
+  return [
+    suspect === null ? '' : `does not trust its own eyes: ${suspect}`,
+    uplink === false ? 'its uplink fails' : '',
+  ].filter((text) => text !== '');
+}
+
+function overridesLine({ overrides }: Status): string {
+  const all = overrides.map(({ action, id }) => `${action ?? 'removed'} ${id}`);
+  const more = all.length > OVERRIDES_NAMED ? `, and ${all.length - OVERRIDES_NAMED} more` : '';
+  const named = all.slice(0, OVERRIDES_NAMED).join(', ');
+  return `OVERRIDES  ${named}${more}: \`isobar overrides\` tells by whom and why`;
+}
+
 /** Of a site that others of its agents still speak for. */
 function silentAgents({ state, agents }: SiteStatus): string[] {
-  if (state === 'lost') return [];
+  if (state === 'lost' || state === 'unknown') return [];
   const silent = agents.filter(({ fresh }) => !fresh);
-  return silent.map(({ agent, report_age_ms }) => {
-    return `${agent} silent for ${duration(report_age_ms)}`;
+  return silent.map(({ agent, report_age_ms: age }) => {
+    return age === null ? `${agent} not heard of yet` : `${agent} silent for ${duration(age)}`;
   });
 }
 

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { planChanges } from '../../src/agent/events.ts';
+import { newsChange, planChanges } from '../../src/agent/events.ts';
 import { decide } from '../../src/decide/decide.ts';
 import { healthyWorld } from '../../src/decide/explain.ts';
 import type { Config } from '../../src/model/config.ts';
 import type { Plan, RoutePlan } from '../../src/model/plan.ts';
+import type { ObserverNews } from '../../src/observe/observer.ts';
 import { UNCHANGED } from '../support/bgp.ts';
 import { testConfig } from '../support/config.ts';
 
@@ -31,6 +32,21 @@ describe('events of a new plan', () => {
       'answer: europe → iad-lb1 iad-lb2',
     ]);
     assert.deepEqual(texts(healthy, healthy), []);
+  });
+
+  test('tell when the guard begins and ends to keep endpoints in use', () => {
+    const kept: Plan = {
+      ...healthy,
+      endpoints: healthy.endpoints.map((verdict) => ({
+        ...verdict,
+        reason: { code: 'eviction-guard', text: 'too much would be out' },
+      })),
+    };
+    const [begins] = planChanges(config, healthy, kept);
+    assert.match(begins!.text, /^keeps in use: fra-lb1\/web, .* and 3 more$/);
+    assert.equal(begins!.reason!.code, 'eviction-guard');
+    assert.deepEqual(texts(kept, healthy), ['health: keeps nothing in use any more']);
+    assert.deepEqual(texts(kept, kept), []);
   });
 
   test('tell a route once, when it is announced or withdrawn', () => {
@@ -87,5 +103,29 @@ describe('events of a new plan', () => {
     assert.deepEqual(texts(healthy, without(plan, 'fra-lb2'), next), [
       'answer: europe → iad-lb1 iad-lb2',
     ]);
+  });
+});
+
+describe('what is seen of others', () => {
+  test('is told by who sees it, and suspicion as what it is', () => {
+    const sight = { up: false, for_ms: 0, detail: 'timeout' };
+    const tell = (news: ObserverNews): string => {
+      const { subject, text, reason } = newsChange(news, 'fra');
+      return `${subject}: ${text} (${reason?.text})`;
+    };
+    assert.deepEqual(
+      [
+        tell({ kind: 'observed', id: 'iad-lb1/web', sight }),
+        tell({ kind: 'suspect', why: 'sees none of 4 endpoints of other sites' }),
+        tell({ kind: 'suspect', why: null }),
+        tell({ kind: 'uplink', up: true, detail: 'HTTP 200' }),
+      ],
+      [
+        'iad-lb1/web: seen down from fra (timeout)',
+        'site fra: does not believe its eyes (sees none of 4 endpoints of other sites)',
+        'site fra: believes its eyes again (undefined)',
+        'site fra: uplink up (HTTP 200)',
+      ],
+    );
   });
 });

@@ -1,4 +1,4 @@
-/** Metrics of BGP: neighbours of ranges come and go, and must leave no series behind. */
+/** Metrics: what comes and goes must leave no series behind, and what is unknown is no zero. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Status } from '../../src/agent/status.ts';
@@ -18,6 +18,36 @@ test('neighbours of a range are counted together, the others one by one', () => 
   // One that nobody has connected to is 0 and not absent: that is what an alert looks for.
   assert.match(text, /^isobar_bgp_range_sessions\{range="cage"\} 0$/m);
   assert.doesNotMatch(text, /10\.1\.0/);
+});
+
+test('verdicts, votes and penalties of endpoints', () => {
+  const endpoint: Status['endpoints'][number] = {
+    id: 'fra-lb1/web',
+    site: 'fra',
+    addresses: ['192.0.2.1'],
+    eligible: true,
+    reason: { code: 'eviction-guard', text: 'kept' },
+    fault: 'path',
+    for_ms: 5,
+    next_ms: null,
+    detail: null,
+    votes: { up: 1, down: 1, assigned: 3 },
+    penalty: 1000.5,
+  };
+  const unknown = { ...endpoint, id: 'iad-lb1/web', site: 'iad', fault: null, penalty: null };
+  const text = metricsText({ ...STARTED, endpoints: [endpoint, unknown] } satisfies Status);
+  const of = '\\{endpoint="fra-lb1/web",site="fra"';
+  assert.match(
+    text,
+    new RegExp(`^isobar_endpoint_verdict${of},reason="eviction-guard"\\} 1$`, 'm'),
+  );
+  assert.match(text, new RegExp(`^isobar_endpoint_fault${of},fault="path"\\} 1$`, 'm'));
+  for (const vote of ['up', 'down', 'none']) {
+    assert.match(text, new RegExp(`^isobar_endpoint_votes${of},vote="${vote}"\\} 1$`, 'm'));
+  }
+  assert.match(text, new RegExp(`^isobar_endpoint_penalty${of}\\} 1000\\.5$`, 'm'));
+  assert.match(text, /^isobar_endpoints_guarded 2$/m);
+  assert.doesNotMatch(text, /isobar_endpoint_(fault|penalty)\{endpoint="iad/);
 });
 
 test('a load meter without a value has an age, or nothing, but no ratio of zero', () => {

@@ -102,6 +102,7 @@ const COLOURS: Partial<Record<EventKind, Parameters<typeof styleText>[0]>> = {
   bgp: 'magenta',
   spill: 'blue',
   drain: 'yellow',
+  override: 'yellow',
   store: 'red',
 };
 
