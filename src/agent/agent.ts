@@ -30,6 +30,7 @@ import { type ActorOptions, Actors } from './actors.ts';
 import type { BgpDesk } from './bgp-desk.ts';
 import { siteOf } from './config-parts.ts';
 import { contain } from './contain.ts';
+import { EndpointDesk } from './endpoint-desk.ts';
 import { newsChange, type PlanChange, planChanges, storeChange } from './events.ts';
 import { Keeper } from './keeper.ts';
 import { LoadWatch } from './load-watch.ts';
@@ -51,6 +52,7 @@ export interface AgentOptions extends ActorOptions {
 export class Agent {
   readonly events: Listeners<SiteEvent>;
   readonly site: string;
+  readonly endpoints: EndpointDesk;
   readonly name: string;
   readonly overrides: OverrideDesk;
   readonly #options: AgentOptions;
@@ -104,6 +106,10 @@ export class Agent {
       clock,
       onOrder: () => this.#think(true),
       onEvent: ({ kind, subject, text, reason }) => this.#event(kind, subject, text, reason),
+    });
+    this.endpoints = new EndpointDesk(this, this.#reporter, clock, (ids, text) => {
+      for (const id of ids) this.#event('health', id, text, null);
+      this.#think(true);
     });
     this.#load = new LoadWatch(clock, log);
     this.#keeper = new Keeper({ site, agent, clock, log }, config);

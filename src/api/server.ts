@@ -20,6 +20,7 @@ import { formatHostPort, type HostPort, parseAddress } from '../net/ip.ts';
 import { listenErrorText } from '../net/listen-error.ts';
 import { bgpChanging, bgpReading } from './bgp.ts';
 import type { ConfigInUse, Control, Farewell } from './control.ts';
+import { endpointsChanging, endpointsReading } from './endpoints.ts';
 import { EVENT_STREAM_HEADERS, EventStreams, READERS_MAX } from './event-stream.ts';
 import { explainFor } from './explain.ts';
 import { metricsText } from './metrics.ts';
@@ -114,6 +115,7 @@ export class ApiServer {
     app.get('/readyz', (c) => (agent.decision ? c.text('ready\n') : c.text('starting\n', 503)));
     app.get('/metrics', (c) => c.body(metricsText(agent.status()), 200, METRICS_HEADERS));
     app.get('/v1/status', (c) => c.json(agent.status()));
+    endpointsReading(app, agent);
     bgpReading(app, agent, () => clock.now());
     overridesReading(app, agent);
     app.get('/v1/plan', (c) => c.json(agent.decision?.plan ?? null));
@@ -156,6 +158,7 @@ export class ApiServer {
       }),
     );
     overridesChanging(app, agent, clock);
+    endpointsChanging(app, agent);
     bgpChanging(app, agent);
     if (this.#options.control) this.#controlling(app, this.#options.control);
   }

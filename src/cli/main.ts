@@ -13,6 +13,7 @@ import type { ReachOptions } from './api-client.ts';
 import { addBgpCommands } from './bgp-commands.ts';
 import type { CheckOptions } from './check.ts';
 import { CommandError } from './command-error.ts';
+import { addEndpointCommands } from './endpoint-commands.ts';
 import { addOverrideCommands } from './override-commands.ts';
 import type { RunOptions } from './run.ts';
 import { VERSION } from './version.ts';
@@ -160,6 +161,7 @@ reachOptions(
 });
 
 addOverrideCommands(program, { operator, print });
+addEndpointCommands(program, { reachOptions, ask, operator, print });
 addBgpCommands(program, { reachOptions, ask, operator, print });
 
 program

@@ -5,6 +5,7 @@ import { connect, type Socket } from 'node:net';
 import process from 'node:process';
 import { after, afterEach, before, describe, test } from 'node:test';
 import type { Agent } from '../../src/agent/agent.ts';
+import type { EndpointsAnswer } from '../../src/agent/endpoint-status.ts';
 import type { Status } from '../../src/agent/status.ts';
 import type { BgpNeighbors } from '../../src/api/bgp.ts';
 import type { ConfigInUse, Control, Farewell, ReloadReport } from '../../src/api/control.ts';
@@ -124,6 +125,24 @@ describe('reading', () => {
     assert.equal(status.endpoints[0]!.eligible, true);
     assert.equal(status.connected, true);
     assert.equal(status.drain, null);
+  });
+
+  test('/v1/endpoints tells everything about one, or about all of a load balancer', async () => {
+    const { id, load_balancer } = fra.config.endpoints[1]!;
+    for (const name of [id, encodeURIComponent(id), load_balancer]) {
+      const response = await get(`/v1/endpoints/${name}`);
+      const { endpoints } = (await response.json()) as EndpointsAnswer;
+      assert.deepEqual(
+        endpoints.map((one) => [one.id, one.site, one.ballot.map(({ site }) => site)]),
+        [[id, 'iad', ['iad']]],
+      );
+    }
+    const unknown = await get('/v1/endpoints/fra-lb1/wbe');
+    assert.equal(unknown.status, 404);
+    assert.match(
+      await errorOf(unknown),
+      /^no endpoint .+ "fra-lb1\/wbe": did you mean "fra-lb1\/web"\?$/,
+    );
   });
 
   test('/v1/plan is the plan in force', async () => {
@@ -406,9 +425,24 @@ describe('BGP', () => {
     assert.deepEqual(await (await post('/v1/bgp/reset-penalty')).json(), { reset: [] });
   });
 
+  test('penalties of endpoints are reset by the agent of their home', async () => {
+    const [own, other] = fra.config.endpoints;
+    for (const path of ['', `/${own!.id}`, `/${own!.load_balancer}`]) {
+      const response = await post(`/v1/endpoints${path}/reset-penalty`);
+      assert.deepEqual(await response.json(), { reset: [] }, path);
+    }
+    const elsewhere = await post(`/v1/endpoints/${other!.id}/reset-penalty`);
+    assert.equal(elsewhere.status, 409);
+    assert.match(await errorOf(elsewhere), /ask the agent of iad$/);
+    assert.equal((await post('/v1/endpoints/nobody/reset-penalty')).status, 404);
+    assert.equal((await post(`/v1/endpoints/${own!.id}`)).status, 404);
+  });
+
   test('resets need the token, and never come from a web page', async () => {
     const guarded = await serve(fra, TOKEN);
-    for (const path of ['/v1/bgp/reset', '/v1/bgp/reset-penalty']) {
+    for (const path of ['bgp/reset', 'bgp/reset-penalty', 'endpoints/reset-penalty'].map(
+      (each) => `/v1/${each}`,
+    )) {
       assert.equal((await post(path, { neighbor: 'x' }, {}, guarded)).status, 401);
       const page = { authorization: `Bearer ${TOKEN}`, origin: 'http://evil.example' };
       assert.equal((await post(path, { neighbor: 'x' }, page, guarded)).status, 403);

@@ -23,14 +23,26 @@ beforeEach(async () => {
 afterEach(() => copy.destroy());
 
 describe('the command line', () => {
+  const SCOPE = ['--site', '--service', '--endpoint', '--label'];
+  const OVERRIDE = [
+    ...SCOPE,
+    ...['--reason', '--by', '--for', '--dry-run', '--yes', '--force', '--json'],
+    ...['--at', '--config', '--api'],
+  ];
   const OPTIONS: Readonly<Record<string, readonly string[]>> = {
     run: ['--site', '--agent', '--config', '--log-level', '--take-over'],
     check: ['--config', '--site', '--no-machine-files'],
     explain: ['--client', '--live', '--json', '--site', '--agent', '--config', '--api'],
     status: ['--json', '--site', '--agent', '--config', '--api'],
     reload: ['--dry-run', '--site', '--agent', '--config', '--api'],
-    drain: ['--reason', '--site', '--agent', '--config', '--api'],
-    undrain: ['--site', '--agent', '--config', '--api'],
+    drain: ['--reason', '--for', '--by', '--site', '--at', '--config', '--api'],
+    undrain: ['--by', '--site', '--at', '--config', '--api'],
+    overrides: ['--json', '--at', '--config', '--api'],
+    override: [],
+    'override drain': OVERRIDE,
+    'override up': OVERRIDE,
+    'override down': OVERRIDE,
+    'override remove': [...SCOPE, '--reason', '--by', '--at', '--config', '--api'],
     bgp: [],
     'bgp neighbors': ['--json', '--site', '--agent', '--config', '--api'],
     'bgp routes': ['--neighbor', '--json', '--site', '--agent', '--config', '--api'],
