@@ -11,7 +11,9 @@ import { benchDns } from './dns.ts';
 import { MIXES } from './dns-mixes.ts';
 import { PEERS } from './dns-servers.ts';
 import { benchLatency } from './latency.ts';
+import { benchProbes } from './probes.ts';
 import { benchReload } from './reload.ts';
+import { benchShare } from './share.ts';
 import { benchZones } from './zone-size.ts';
 
 const positive = (text: string): number => {
@@ -20,6 +22,8 @@ const positive = (text: string): number => {
     throw new InvalidArgumentError('a whole number from 1');
   return value;
 };
+
+const numbers = (text: string): number[] => text.split(',').map(positive);
 
 const oneOf =
   (known: readonly string[]) =>
@@ -87,6 +91,26 @@ program
   .option('--neighbors <n>', 'sessions', positive, MANY.neighbors)
   .option('--routes <n>', 'routes of each', positive, MANY.routes)
   .action(benchBgpMemory);
+
+program
+  .command('probes')
+  .description('what many HTTP probes cost, and what clients of the DNS server notice of them')
+  .option('--targets <n>', 'what is probed', positive, 20_000)
+  .option('--interval <seconds>', 'between two probes of one', positive, 10)
+  .option('--rounds <n>', 'rounds', positive, 3)
+  .option('--seconds <n>', 'seconds that are measured in each', positive, 20)
+  .action(benchProbes);
+
+program
+  .command('share')
+  .description('what one of many sites costs that all report every second, and how fast news are')
+  .option('--sites <n>', 'sites of the deployment', positive, 50)
+  .option('--endpoints <n>', 'endpoints of each', positive, 40)
+  .option('--servers <list>', 'numbers of Redis servers, each measured by itself', numbers, [1, 3])
+  .option('--agents <n>', 'agents that the news go round', positive, 10)
+  .option('--flips <n>', 'verdicts that change', positive, 20)
+  .option('--seconds <n>', 'seconds in which the cost is measured', positive, 20)
+  .action(benchShare);
 
 try {
   await program.parseAsync();

@@ -61,6 +61,15 @@ export class MeasuredProcess {
     return kibibytes * 1024;
   }
 
+  /** Resident set size in bytes. */
+  resident(): number {
+    let kibibytes = 0;
+    for (const pid of this.#pids()) {
+      kibibytes += Number(/^VmRSS:\s+([0-9]+)/m.exec(readProc(pid, 'status'))?.[1] ?? 0);
+    }
+    return kibibytes * 1024;
+  }
+
   /** Ends it and its descendants; resolves when the process is gone. */
   async stop(): Promise<void> {
     const pids = this.#pids();
