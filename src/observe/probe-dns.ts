@@ -63,12 +63,13 @@ function askUdp(
   socket.on('error', failed);
   // A message that is no answer to this question may be anyone's: the answer may still come.
   socket.on('message', take);
+  // Connected, the socket takes nothing but what comes from there, and hears of a closed port. Without
+  // a callback a connection that cannot be is an error event, as all that may go wrong.
+  socket.on('connect', () => {
+    if (!closed) socket.send(query, (error) => error && failed(error));
+  });
   socket.bind({ port: 0, address: sourceFor(check, address) ?? undefined, exclusive: true }, () => {
-    if (closed) return;
-    // Connected, the socket takes nothing but what comes from there, and hears of a closed port.
-    socket.connect(port, address, () => {
-      if (!closed) socket.send(query, (error) => error && failed(error));
-    });
+    if (!closed) socket.connect(port, address);
   });
   const close = (): void => {
     closed = true;
