@@ -23,27 +23,42 @@ export function attempt(
   signal: AbortSignal,
   begin: (finish: Finish) => Opened,
 ): Promise<ProbeResult> {
+  return settleWithin(timeout_ms, clock, signal, failedResult, (finish) =>
+    begin((ok, detail) => finish({ ok, detail })),
+  );
+}
+
+const failedResult = (detail: string): ProbeResult => ({ ok: false, detail });
+
+/** The same for any kind of outcome; `failed` makes one of what went wrong. */
+export function settleWithin<Outcome>(
+  timeout_ms: number,
+  clock: Clock,
+  signal: AbortSignal,
+  failed: (detail: string) => Outcome,
+  begin: (finish: (outcome: Outcome) => void) => Opened,
+): Promise<Outcome> {
   return new Promise((resolve) => {
-    if (signal.aborted) return resolve({ ok: false, detail: 'stopped' });
+    if (signal.aborted) return resolve(failed('stopped'));
     let settled = false;
     let opened: Opened | null = null;
-    const finish: Finish = (ok, detail) => {
+    const finish = (outcome: Outcome): void => {
       if (settled) return;
       settled = true;
       timer.cancel();
       signal.removeEventListener('abort', stop);
       opened?.close();
-      resolve({ ok, detail });
+      resolve(outcome);
     };
-    const stop = (): void => finish(false, 'stopped');
+    const stop = (): void => finish(failed('stopped'));
     const timer = clock.timer(timeout_ms, () => {
-      finish(false, `no ${opened?.waitsFor() ?? 'result'} within ${timeout_ms} ms`);
+      finish(failed(`no ${opened?.waitsFor() ?? 'result'} within ${timeout_ms} ms`));
     });
     signal.addEventListener('abort', stop);
     try {
       opened = begin(finish);
     } catch (error) {
-      finish(false, socketErrorText(error as Error));
+      finish(failed(socketErrorText(error as Error)));
       return;
     }
     if (settled) opened.close();

@@ -9,6 +9,7 @@ import { request as httpsRequest } from 'node:https';
 import { TLSSocket } from 'node:tls';
 import type { Clock } from '../base/clock.ts';
 import type { TlsTerms } from '../model/check.ts';
+import { settleWithin } from './attempt.ts';
 import { fromSource } from './dial.ts';
 import { socketErrorText } from './socket-error.ts';
 import { certificateEnd, secureContext, serverName } from './tls-terms.ts';
@@ -49,6 +50,10 @@ export type HttpOutcome =
   | { readonly kind: 'failed'; readonly detail: string };
 
 const HEADER_BYTES_MAX = 16_384;
+/** A server has one or two to send; one that never ends with them would keep the process busy. */
+const INTERIM_MAX = 16;
+
+const failed = (detail: string): HttpOutcome => ({ kind: 'failed', detail });
 
 function collect(
   response: IncomingMessage,
@@ -57,20 +62,44 @@ function collect(
 ): void {
   const { socket } = response;
   const certificate_end = socket instanceof TLSSocket ? certificateEnd(socket) : null;
-  const parts: Buffer[] = [];
-  let size = 0;
+  const body = new Body(bytesMax);
   const answer = (cut: boolean): void => {
-    const body = Buffer.concat(parts).subarray(0, bytesMax).toString('utf8');
-    finish({ kind: 'answer', status: response.statusCode ?? 0, body, cut, certificate_end });
+    const status = response.statusCode ?? 0;
+    finish({ kind: 'answer', status, body: body.text(), cut, certificate_end });
   };
   response.on('data', (part: Buffer) => {
-    parts.push(part);
-    size += part.length;
-    if (size > bytesMax) answer(true);
+    if (!body.take(part)) answer(true);
   });
   response.on('end', () => answer(false));
-  response.on('error', () => finish({ kind: 'failed', detail: 'the answer broke off' }));
-  response.on('close', () => finish({ kind: 'failed', detail: 'the answer broke off' }));
+  response.on('error', () => finish(failed('the answer broke off')));
+  response.on('close', () => finish(failed('the answer broke off')));
+}
+
+/** What has come of a body, copied: chunks of one octet must not cost a buffer each. */
+class Body {
+  readonly #bytesMax: number;
+  #bytes: Buffer = Buffer.alloc(0);
+  #size = 0;
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  /** False if there is more than is wanted. */
+  take(part: Buffer): boolean {
+    const size = this.#size + part.length;
+    if (size > this.#bytes.length && this.#bytes.length < this.#bytesMax) {
+      const grown = Buffer.alloc(Math.min(Math.max(size, 2 * this.#bytes.length), this.#bytesMax));
+      this.#bytes.copy(grown, 0, 0, this.#size);
+      this.#bytes = grown;
+    }
+    this.#size += part.copy(this.#bytes, this.#size);
+    return size <= this.#bytesMax;
+  }
+
+  text(): string {
+    return this.#bytes.toString('utf8', 0, this.#size);
+  }
 }
 
 /** Throws when the request cannot be written at all, or when the CA file is no use. */
@@ -100,30 +129,14 @@ export function httpExchange(
   clock: Clock,
   signal: AbortSignal,
 ): Promise<HttpOutcome> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve({ kind: 'failed', detail: 'stopped' });
-    let request: ClientRequest;
-    try {
-      request = open(ask);
-    } catch (error) {
-      return resolve({ kind: 'failed', detail: socketErrorText(error as Error) });
-    }
-    let settled = false;
-    const finish = (outcome: HttpOutcome): void => {
-      if (settled) return;
-      settled = true;
-      timer.cancel();
-      signal.removeEventListener('abort', stop);
-      request.destroy();
-      resolve(outcome);
-    };
-    const fail = (detail: string): void => finish({ kind: 'failed', detail });
-    const stop = (): void => fail('stopped');
+  return settleWithin(limits.timeout_ms, clock, signal, failed, (finish) => {
+    const request = open(ask);
+    const fail = (detail: string): void => finish(failed(detail));
     let answered = false;
-    const timer = clock.timer(limits.timeout_ms, () => {
-      fail(`no ${answered ? 'complete ' : ''}answer within ${limits.timeout_ms} ms`);
+    let interim = 0;
+    request.on('information', () => {
+      if (++interim > INTERIM_MAX) fail(`more than ${INTERIM_MAX} interim answers (HTTP 1xx)`);
     });
-    signal.addEventListener('abort', stop);
     request.on('response', (response) => {
       answered = true;
       collect(response, limits.body_bytes_max, finish);
@@ -137,5 +150,9 @@ export function httpExchange(
       if (!answered) fail('connection closed without an answer');
     });
     request.end();
+    return {
+      close: () => request.destroy(),
+      waitsFor: () => (answered ? 'complete answer' : 'answer'),
+    };
   });
 }

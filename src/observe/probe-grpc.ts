@@ -43,6 +43,10 @@ export function probeGrpc(
     const { tls, host } = check;
     const socket = tls ? dialTls(target, check, tls, host, ['h2']) : dial(target, check);
     let session: ClientHttp2Session | null = null;
+    let connected = false;
+    socket.on('connect', () => {
+      connected = true;
+    });
     socket.on('error', (error) => finish(false, socketErrorText(error)));
     socket.on('close', () => finish(false, 'connection closed without an answer'));
     socket.on(tls ? 'secureConnect' : 'connect', () => {
@@ -55,7 +59,7 @@ export function probeGrpc(
         session?.destroy();
         socket.destroy();
       },
-      waitsFor: () => (session ? 'answer' : 'connection'),
+      waitsFor: () => (session ? 'answer' : connected ? 'TLS handshake' : 'connection'),
     };
   });
 }

@@ -30,6 +30,10 @@ export function socketErrorText(error: Error): string {
     return `the source ${address} is not an address of this machine`;
   }
   if (Object.hasOwn(SENTENCES, code)) return SENTENCES[code]!;
+  // OpenSSL's error, where it came up while Node was writing.
+  const [, ssl] = /SSL routines:[^:]*:([^:]+)/.exec(error.message) ?? [];
+  if (ssl === 'wrong version number') return SENTENCES.ERR_SSL_WRONG_VERSION_NUMBER!;
+  if (ssl !== undefined && code === 'EPROTO') return `TLS failed (${ssl})`;
   if (code.startsWith('HPE_')) return 'the answer is not HTTP';
   const words = error.message || code || 'unknown error';
   return words.replace(/\s+/g, ' ').slice(0, SENTENCE_CHARS_MAX);

@@ -128,6 +128,13 @@ describe('gRPC probe', () => {
   });
 });
 
+test('a gRPC probe over TLS tells that the handshake has not come', async () => {
+  let asked = 0;
+  const port = await servers.tcp((socket) => socket.on('data', () => asked++));
+  const target = targetOf('grpc', port, { tls: TLS_TERMS });
+  await endsWhenTold(target, new VirtualClock(), () => asked > 0, 'TLS handshake');
+});
+
 describe('messages of the health protocol', () => {
   test('a long name has its length in two octets', () => {
     const request = healthRequest('x'.repeat(200));

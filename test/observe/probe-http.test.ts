@@ -87,6 +87,17 @@ describe('HTTP probe', () => {
     });
   });
 
+  test('a body is read whole, however small the pieces that it comes in', async () => {
+    const text = 'abcdefghij'.repeat(300);
+    const chunks = [...text].map((octet) => `1\r\n${octet}\r\n`).join('');
+    const head = 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n';
+    const port = await raw(`${head}${chunks}0\r\n\r\n`);
+    const whole = { contains: null, matches: `^${text.slice(0, 20)}.*j$` };
+    assert.equal((await run(endpoint({ port, body: whole }))).ok, true);
+    const cut = await run(endpoint({ port, body: whole, body_bytes_max: 2_999 }));
+    assert.match(cut.detail, /does not match .* in its first 2999 bytes$/);
+  });
+
   test('comes from the source of its family; one that is not here is told', async () => {
     let from = '';
     const port = await answering((request, response) => {
@@ -151,6 +162,11 @@ describe('HTTP probe', () => {
       'switches protocols',
       'HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n',
       'connection closed without an answer',
+    ],
+    [
+      'sends interim answers without end',
+      'HTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\n'.repeat(1_000),
+      'more than 16 interim answers (HTTP 1xx)',
     ],
     [
       'sends headers without end',
@@ -243,7 +259,6 @@ describe('HTTPS probe', () => {
 
   test('a server that speaks plain HTTP is bad', async () => {
     const port = await answering((_, response) => response.end());
-    const result = await run(secure({ port }));
-    assert.equal(result.ok, false);
+    assert.deepEqual(await run(secure({ port })), { ok: false, detail: 'the answer is not TLS' });
   });
 });
