@@ -114,7 +114,9 @@ const request = {
   body_contains: expectedText().optional().describe('Text that the body must contain.'),
   body_matches: pattern()
     .optional()
-    .describe('Regular expression (of JavaScript, flags `s` and `u`) that the body must match.'),
+    .describe(
+      'Regular expression (of JavaScript, flags `s` and `u`; no lookaround, no back-references) that the body must match.',
+    ),
   body_max: byteSize(1_000, 1_000_000)
     .prefault('64kB')
     .describe('Of the body so much is read and looked at; what lies beyond does not count.'),
@@ -147,7 +149,7 @@ const kinds = [
     expect_contains: expectedText().optional().describe('Text that the answer must contain.'),
     expect_matches: pattern()
       .optional()
-      .describe('Regular expression (of JavaScript, flags `s` and `u`) that it must match.'),
+      .describe('Regular expression that it must match; see `body_matches`.'),
     read_max: byteSize(1_000, 64_000)
       .prefault('4kB')
       .describe('The expected must come within so much of the answer; more is not read.'),
