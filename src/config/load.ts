@@ -104,6 +104,9 @@ class Loader {
       await look(deployment, ['geo', 'mmdb'], geo.mmdb);
       const named = store === 'memory' ? [] : storeFiles(store);
       for (const { path, name } of named) await look(deployment, ['store', ...path], name);
+      for (const [name, check] of Object.entries(deployment.value.checks)) {
+        if ('ca_file' in check) await look(deployment, ['checks', name, 'ca_file'], check.ca_file);
+      }
       for (const [name, { secret_file }] of Object.entries(deployment.value.tsig_keys)) {
         await look(deployment, ['tsig_keys', name, 'secret_file'], secret_file);
       }

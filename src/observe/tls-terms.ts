@@ -2,6 +2,7 @@
  * What a probe asks of a TLS server: its name, whom to trust, and how long the certificate must still
  * be valid. Contexts are kept: making one for each connection would cost more than the handshake.
  */
+import { X509Certificate } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
@@ -56,10 +57,20 @@ function readCertificates(path: string): string {
     const stat = fstatSync(file);
     if (!stat.isFile() || stat.size > CA_BYTES_MAX) throw new Error('not a small regular file');
     const text = readFileSync(file, 'utf8');
-    if (!text.includes('-----BEGIN CERTIFICATE-----')) throw new Error('no certificate in it');
+    // Node would take a file without any certificate as one that trusts nobody.
+    if (!isCertificate(text)) throw new Error('no certificate in it');
     return text;
   } finally {
     closeSync(file);
+  }
+}
+
+function isCertificate(text: string): boolean {
+  try {
+    new X509Certificate(text);
+    return true;
+  } catch {
+    return false;
   }
 }
 

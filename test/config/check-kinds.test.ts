@@ -12,6 +12,7 @@ import { projectRoot, TempDeployment } from '../support/deployment.ts';
 async function load(check: string): Promise<{ checks: Check[]; problems: string[]; dir: string }> {
   const demo = await TempDeployment.create();
   try {
+    await demo.write('ca.pem', '');
     const text = readFileSync(join(demo.dir, 'deployment.yaml'), 'utf8');
     const before = /\n {2}web:\n(?: {4}.*\n)+/.exec(text)![0];
     await demo.edit('deployment.yaml', before, `\n  web: ${check}\n`);
@@ -153,6 +154,11 @@ describe('what is wrong is said:', () => {
       /an answer to HEAD has no body/,
     ],
     ['TLS without TLS', '{kind: grpc, port: 1, verify: false}', /only for TLS: write tls: true/],
+    [
+      'a CA file',
+      '{kind: tls, port: 1, ca_file: nowhere.pem}',
+      /"nowhere.pem": there is no such file/,
+    ],
     ['a port of ICMP', '{kind: icmp, port: 1}', /unknown key "port"/],
     ['no port', '{kind: tls}', /"port" is missing/],
     [
@@ -193,6 +199,7 @@ test('the checks of docs/operations.md are good', async () => {
   const [, yaml] = /```yaml\nchecks:\n((?: {2}.*\n)+)```/.exec(page)!;
   const demo = await TempDeployment.create();
   try {
+    await demo.write('ca.pem', '');
     await demo.edit(
       'deployment.yaml',
       'checks:\n',

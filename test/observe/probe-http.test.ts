@@ -240,7 +240,8 @@ describe('HTTPS probe', () => {
 
   test('a CA file that is missing or none is told by its name', async () => {
     const port = await start([]);
-    for (const path of ['/nonexistent.pem', '/dev/null', temporaryFile('ca.pem', 'nonsense')]) {
+    const garbage = '-----BEGIN CERTIFICATE-----\nbm9uZQ==\n-----END CERTIFICATE-----\n';
+    for (const path of ['/nonexistent.pem', '/dev/null', temporaryFile('ca.pem', garbage)]) {
       const result = await run(secure({ port, host, verify: true, ca_file: path }));
       assert.equal(result.ok, false);
       assert.match(result.detail, new RegExp(`^the CA file ${path} cannot be used \\(.+\\)$`));
