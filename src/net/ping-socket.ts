@@ -61,7 +61,7 @@ export function openPingSocket(libc: Libc, options: PingSocketOptions): Result<P
     if (bound !== -ERRNO.EADDRNOTAVAIL) return err(`no source (${getSystemErrorName(bound)})`);
     return err(`the source ${source} is not an address of this machine`);
   }
-  const opened = raw ? watchRaw(libc, fd, six) : watch(fd, six);
+  const opened = raw ? watchRaw(libc, fd, six) : watch(libc, fd, six);
   return opened.ok ? ok(new EventPingSocket(libc, opened.value, raw, options)) : opened;
 }
 
@@ -84,11 +84,13 @@ interface Watched {
 }
 
 /** Has Node read the datagram socket `fd`, which then belongs to the socket returned. */
-function watch(fd: number, six: boolean): Result<Watched, string> {
+function watch(libc: Libc, fd: number, six: boolean): Result<Watched, string> {
   const socket = createSocket(six ? 'udp6' : 'udp4');
   try {
     socket.bind({ fd });
   } catch (error) {
+    socket.close();
+    libc.close(fd);
     return err(`no socket for ICMP (${(error as Error).message})`);
   }
   return ok({ fd, socket });
@@ -100,7 +102,8 @@ function watch(fd: number, six: boolean): Result<Watched, string> {
  */
 function watchRaw(libc: Libc, raw: number, six: boolean): Result<Watched, string> {
   const place = libc.socket(six ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK);
-  const watched = place < 0 ? err(`no socket (${getSystemErrorName(place)})`) : watch(place, six);
+  const watched =
+    place < 0 ? err(`no socket for ICMP (${getSystemErrorName(place)})`) : watch(libc, place, six);
   if (watched.ok) libc.replace(place, raw);
   libc.close(raw);
   return watched;

@@ -9,7 +9,6 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import process from 'node:process';
 import type { Readable } from 'node:stream';
 import type { Clock } from '../base/clock.ts';
-import { socketErrorText } from './socket-error.ts';
 
 export interface CommandLimits {
   /** From the start of the program to its end. */
@@ -27,7 +26,11 @@ export type CommandOutcome =
       /** Standard output, decoded as UTF-8. */
       readonly output: string;
     }
-  | { readonly kind: 'failed'; readonly detail: string };
+  | {
+      readonly kind: 'failed';
+      /** Completes "the command …". */
+      readonly detail: string;
+    };
 
 type Child = ChildProcessByStdio<null, Readable, null>;
 
@@ -43,13 +46,12 @@ const ENVIRONMENT = {
 const lingering = new Set<string>();
 
 const START_ERRORS: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such program',
-  EACCES: 'the program may not be run',
+  ENOENT: 'was not found',
+  EACCES: 'may not be run',
 };
 
-function startErrorText(error: NodeJS.ErrnoException): string {
-  return START_ERRORS[error.code ?? ''] ?? socketErrorText(error);
-}
+const startErrorText = ({ code, message }: NodeJS.ErrnoException): string =>
+  START_ERRORS[code ?? ''] ?? `could not be started (${code ?? message})`;
 
 /** Ends the program and all that it has started and that has not left its process group. */
 function killGroup(child: Child): void {
