@@ -3,11 +3,10 @@ import type { Buffer } from 'node:buffer';
 import { Packet, type Resource } from 'dns2';
 import type { DnsCheck } from '../model/check.ts';
 import { canonicalAddress } from '../net/ip.ts';
+import { tameAnswer } from './dns-tame.ts';
 import type { ProbeResult } from './verdict.ts';
 
 const HEADER_BYTES = 12;
-/** The least that a record takes: name, type, class, TTL, length. */
-const RECORD_BYTES_MIN = 11;
 const SHOWN_MAX = 4;
 
 export const RCODES: Readonly<Record<DnsCheck['rcode'], number>> = {
@@ -47,16 +46,15 @@ function shown(texts: readonly string[]): string {
 
 function read(message: Buffer, id: number, { question: name, type }: DnsCheck): Packet | null {
   if (message.length < HEADER_BYTES || message.readUInt16BE(0) !== id) return null;
-  // dns2 tries as many records as the header claims: no more than there is room for.
-  const records = [6, 8, 10].reduce((sum, at) => sum + message.readUInt16BE(at), 0);
-  const roomFor = (message.length - HEADER_BYTES) / RECORD_BYTES_MIN;
   const isAnswer = (message[2]! & 0x80) !== 0;
   // RFC 1035 §4.1.1; a server that understood nothing may leave the question out (FORMERR).
   const questions = message.readUInt16BE(4);
-  if (!isAnswer || questions > 1 || records > roomFor) return null;
+  if (!isAnswer || questions > 1) return null;
+  const tame = tameAnswer(message, Packet.TYPE[type]);
+  if (!tame) return null;
   let packet: Packet;
   try {
-    packet = Packet.parse(message);
+    packet = Packet.parse(tame);
   } catch {
     return null;
   }
