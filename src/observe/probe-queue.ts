@@ -2,9 +2,10 @@
  * Whose turn it is to probe: bounds the probes in flight, in total and to one address, and shares the
  * slots out so that targets that hang cannot keep those that answer from being probed.
  *
- * Must hold: probes that hang have half of the slots at most. A probe of which nobody knew that it
- * would hang is moved to that half when others wait, or put back, once its patience is over; so a
- * target that answers waits for its turn no longer than that.
+ * Must hold: probes that hang have half of the slots at most, in total and at each address. A probe of
+ * which nobody knew that it would hang is moved to that half when others wait for a slot, or put back,
+ * once its patience is over. Among those that hang, and among the others, who waits longest is next, so
+ * nobody waits for ever.
  */
 import type { Clock, Timer } from '../base/clock.ts';
 
@@ -26,7 +27,7 @@ export interface Job {
 
 export interface ProbeQueueOptions<J extends Job> {
   readonly clock: Clock;
-  /** Probes in flight at most (at least 2: one for those that hang), and to one address. */
+  /** Probes in flight at most, and to one address; each at least 2: one for those that hang. */
   readonly in_flight_max: number;
   readonly per_address_max: number;
   /** Sends the probe of a job; `ended` must follow. */
@@ -35,29 +36,74 @@ export interface ProbeQueueOptions<J extends Job> {
   readonly putBack: (job: J) => void;
 }
 
+type Kind = 'slow' | 'quick';
+
+/** In the order in which they are served: those that hang are content with their half. */
+const KINDS = ['slow', 'quick'] as const;
+
+/** Slots of which those that hang may have half. */
+class Slots {
+  readonly #max: number;
+  readonly #slowMax: number;
+  #quick = 0;
+  #slow = 0;
+
+  constructor(max: number) {
+    this.#max = max;
+    this.#slowMax = Math.floor(max / 2);
+  }
+
+  get free(): boolean {
+    return this.#quick + this.#slow === 0;
+  }
+
+  /** Whether one more of those that hang stays within their half. */
+  get roomForSlow(): boolean {
+    return this.#slow < this.#slowMax;
+  }
+
+  room(kind: Kind): boolean {
+    if (this.#quick + this.#slow >= this.#max) return false;
+    return kind === 'quick' || this.roomForSlow;
+  }
+
+  take(kind: Kind): void {
+    this.#count(kind, 1);
+  }
+
+  release(kind: Kind): void {
+    this.#count(kind, -1);
+  }
+
+  #count(kind: Kind, sign: 1 | -1): void {
+    if (kind === 'slow') this.#slow += sign;
+    else this.#quick += sign;
+  }
+}
+
 interface Host<J> {
-  probing: number;
-  readonly waiting: J[];
+  readonly slots: Slots;
+  /** Who came to the head of its lane while there was no room here. */
+  readonly parked: { readonly [Each in Kind]: J[] };
 }
 
 export class ProbeQueue<J extends Job> {
   readonly #options: ProbeQueueOptions<J>;
-  readonly #slowMax: number;
-  readonly #quick = new Lane<J>();
-  readonly #slow = new Lane<J>();
-  /** By address; only those that are being probed. */
+  readonly #slots: Slots;
+  readonly #lanes = { slow: new Lane<J>(), quick: new Lane<J>() };
+  /** By address; only those that are being probed, or are about to be. */
   readonly #hosts = new Map<string, Host<J>>();
   #pressure: Timer | null = null;
 
   constructor(options: ProbeQueueOptions<J>) {
     this.#options = options;
-    this.#slowMax = Math.floor(options.in_flight_max / 2);
+    this.#slots = new Slots(options.in_flight_max);
   }
 
   /** The job is due. */
   add(job: J): void {
     job.standing = 'waiting';
-    this.#enqueue(job);
+    this.#lanes[job.slow ? 'slow' : 'quick'].waiting.put(job);
     this.#fill();
   }
 
@@ -70,80 +116,89 @@ export class ProbeQueue<J extends Job> {
   /** The job's probe has ended and its slot is free. */
   ended(job: J): void {
     job.standing = 'idle';
-    this.#quick.probing.delete(job);
-    this.#slow.probing.delete(job);
-    this.#leave(job.address);
+    const kind = this.#lanes.slow.probing.delete(job) ? 'slow' : 'quick';
+    this.#lanes.quick.probing.delete(job);
+    this.#slots.release(kind);
+    this.#leave(job.address, kind);
     this.#fill();
   }
 
   /** Forgets all who wait. */
   clear(): void {
-    this.#quick.waiting.clear();
-    this.#slow.waiting.clear();
-    for (const { waiting } of this.#hosts.values()) waiting.length = 0;
+    for (const { parked } of this.#hosts.values()) {
+      for (const kind of KINDS) parked[kind].length = 0;
+    }
+    for (const kind of KINDS) {
+      const { called, waiting } = this.#lanes[kind];
+      waiting.clear();
+      for (let job = called.take(); job; job = called.take()) this.#leave(job.address, kind);
+    }
     this.#pressure?.cancel();
     this.#pressure = null;
   }
 
-  #enqueue(job: J): void {
-    (job.slow ? this.#slow : this.#quick).waiting.put(job);
-  }
-
   #fill(): void {
-    while (this.#hasSlot()) {
-      const slow = this.#slow.probing.size < this.#slowMax ? this.#next(this.#slow) : null;
-      const job = slow ?? this.#next(this.#quick);
-      if (job === null) return;
+    for (let next = this.#next(); next; next = this.#next()) {
+      const [job, kind] = next;
+      this.#slots.take(kind);
+      this.#lanes[kind].probing.add(job);
       job.standing = 'probing';
-      (slow ? this.#slow : this.#quick).probing.add(job);
       this.#options.begin(job);
     }
-    if (this.#quick.waiting.size > 0) this.#press();
+    const { called, waiting } = this.#lanes.quick;
+    if (called.size + waiting.size > 0) this.#press();
   }
 
-  #hasSlot(): boolean {
-    return this.#quick.probing.size + this.#slow.probing.size < this.#options.in_flight_max;
-  }
-
-  /** The first who waits and whose address has room; others on the way wait at theirs. */
-  #next(lane: Lane<J>): J | null {
-    for (;;) {
-      const job = lane.waiting.take();
-      if (job === undefined) return null;
-      if (job.standing !== 'waiting') this.#unpark(job.address);
-      else if (this.#enter(job)) return job;
+  /** The next job that has a place at its address, if there is a slot for it. */
+  #next(): [job: J, kind: Kind] | null {
+    for (const kind of KINDS) {
+      const job = this.#slots.room(kind) ? this.#head(kind) : null;
+      if (job) return [job, kind];
     }
+    return null;
   }
 
-  #enter(job: J): boolean {
-    const host = this.#hosts.get(job.address);
+  /** Those on the way whose address has no room wait there. */
+  #head(kind: Kind): J | null {
+    const { called, waiting } = this.#lanes[kind];
+    for (let job = called.take(); job; job = called.take()) {
+      if (job.standing === 'waiting') return job;
+      this.#leave(job.address, kind);
+    }
+    for (let job = waiting.take(); job; job = waiting.take()) {
+      if (job.standing === 'waiting' && this.#enter(job, kind)) return job;
+    }
+    return null;
+  }
+
+  #enter(job: J, kind: Kind): boolean {
+    let host = this.#hosts.get(job.address);
     if (host === undefined) {
-      this.#hosts.set(job.address, { probing: 1, waiting: [] });
-      return true;
+      const slots = new Slots(this.#options.per_address_max);
+      host = { slots, parked: { slow: [], quick: [] } };
+      this.#hosts.set(job.address, host);
     }
-    if (host.probing >= this.#options.per_address_max) {
-      host.waiting.push(job);
-      return false;
-    }
-    host.probing++;
-    return true;
+    const room = host.slots.room(kind);
+    if (room) host.slots.take(kind);
+    else host.parked[kind].push(job);
+    return room;
   }
 
-  #leave(address: string): void {
-    this.#hosts.get(address)!.probing--;
-    this.#unpark(address);
-  }
-
-  /** Lets the next one who waits for room at the address have a turn. */
-  #unpark(address: string): void {
-    const host = this.#hosts.get(address);
-    if (host === undefined) return;
-    for (let job = host.waiting.shift(); job !== undefined; job = host.waiting.shift()) {
-      if (job.standing !== 'waiting') continue;
-      this.#enqueue(job);
-      break;
+  /** Hands a place at an address on to who has waited for it longest, ahead of all who come later. */
+  #leave(address: string, left: Kind): void {
+    const host = this.#hosts.get(address)!;
+    const { slots, parked } = host;
+    slots.release(left);
+    for (const kind of KINDS) {
+      while (slots.room(kind)) {
+        const job = parked[kind].shift();
+        if (job === undefined) break;
+        if (job.standing !== 'waiting') continue;
+        slots.take(kind);
+        this.#lanes[kind].called.put(job);
+      }
     }
-    if (host.probing === 0 && host.waiting.length === 0) this.#hosts.delete(address);
+    if (slots.free) this.#hosts.delete(address);
   }
 
   #press(): void {
@@ -156,21 +211,28 @@ export class ProbeQueue<J extends Job> {
 
   #relieve(): void {
     const now = this.#options.clock.now();
-    for (const job of [...this.#quick.probing]) {
+    const { slow, quick } = this.#lanes;
+    for (const job of [...quick.probing]) {
       if (now - job.begun! <= job.patience_ms) continue;
       job.slow = true;
-      if (this.#slow.probing.size >= this.#slowMax) {
+      if (!this.#slots.roomForSlow) {
         this.#options.putBack(job);
         continue;
       }
-      this.#quick.probing.delete(job);
-      this.#slow.probing.add(job);
+      quick.probing.delete(job);
+      slow.probing.add(job);
+      for (const slots of [this.#slots, this.#hosts.get(job.address)!.slots]) {
+        slots.release('quick');
+        slots.take('slow');
+      }
     }
   }
 }
 
 class Lane<J> {
   readonly waiting = new Fifo<J>();
+  /** Came to the head before those who wait, and has a place at its address since. */
+  readonly called = new Fifo<J>();
   readonly probing = new Set<J>();
 }
 

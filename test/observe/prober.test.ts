@@ -2,11 +2,17 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import type { Config } from '../../src/model/config.ts';
 import { testConfig, withEndpoints } from '../support/config.ts';
 import { Farm, many } from './farm.ts';
 
 const ids = (from: number, to: number): string[] =>
   Array.from({ length: to - from }, (_, i) => `lb${from + i}/web`);
+
+function atOneAddress(config: Config): Config {
+  const targets = config.targets.map((target) => ({ ...target, address: '127.0.0.1' }));
+  return { ...config, targets };
+}
 
 describe('probes in flight', () => {
   test('every target is probed on time, whatever the others do, if the caps allow it', async () => {
@@ -37,7 +43,7 @@ describe('probes in flight', () => {
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 2, max: 9 }),
-        fc.integer({ min: 1, max: 3 }),
+        fc.integer({ min: 2, max: 4 }),
         fc.array(fc.boolean(), { minLength: 1, maxLength: 30 }),
         fc.integer({ min: 1, max: 6 }),
         async (in_flight_max, per_address_max, hanging, addresses) => {
@@ -60,22 +66,23 @@ describe('probes in flight', () => {
           assert.deepEqual([farm.total, farm.clock.pending], [0, 0]);
         },
       ),
-      { numRuns: 20 },
+      { numRuns: 60 },
     );
   });
 
   test('a target that is gone leaves the queue, and those behind it at its address go on', async () => {
     const farm = new Farm();
     farm.delay_ms = 100;
-    const config = many(6);
-    const targets = config.targets.map((target) => ({ ...target, address: '127.0.0.1' }));
-    const observer = farm.observer({ ...config, targets }, 8, { per_address_max: 1 });
+    const config = atOneAddress(many(6));
+    const observer = farm.observer(config, 8, { per_address_max: 2 });
     observer.start();
     await farm.clock.advanceAsync(50);
-    const kept = config.endpoints.filter(({ id }) => id === 'lb0/web' || id === 'lb5/web');
-    observer.reconfigure({ ...config, targets, endpoints: kept });
+    const kept = config.endpoints.filter(({ id }) =>
+      ['lb0/web', 'lb1/web', 'lb5/web'].includes(id),
+    );
+    observer.reconfigure({ ...config, endpoints: kept });
     await farm.clock.advanceAsync(200);
-    assert.deepEqual(farm.begun.slice(0, 2), ['lb0/web@0', 'lb5/web@100']);
+    assert.deepEqual(farm.begun.slice(0, 3), ['lb0/web@0', 'lb1/web@0', 'lb5/web@100']);
     await observer.ready;
   });
 });
@@ -108,6 +115,20 @@ describe('targets that hang', () => {
     assert.ok(farm.peak <= 24);
     const probed = ids(100, 400).filter((id) => farm.longestGap(id, 5_000) < 25_000);
     assert.equal(probed.length, 300, 'those that hang get their turns, too');
+  });
+
+  test('leave half of the slots at their address to the others there', async () => {
+    const farm = new Farm();
+    farm.delay_ms = 50;
+    for (const id of ids(0, 40)) farm.hanging.add(id);
+    // Globally there is room for 10 that hang, who are always waiting for it.
+    const observer = farm.observer(atOneAddress(many(48, timing)), 20, { per_address_max: 4 });
+    observer.start();
+    await farm.clock.advanceAsync(60_000, 25);
+    const gaps = ids(40, 48).map((id) => farm.longestGap(id, 20_000));
+    assert.ok(Math.max(...gaps) <= 1_100 + 300, `${Math.max(...gaps)} ms`);
+    const probed = ids(0, 40).filter((id) => farm.longestGap(id, 20_000) < 25_000);
+    assert.equal(probed.length, 40, 'those that hang get their turns, too');
   });
 
   test('at the moment when many begin to hang the others are late once, and not by much', async () => {
