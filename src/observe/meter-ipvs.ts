@@ -36,12 +36,17 @@ function serviceName(line: string): string | null {
 }
 
 interface VirtualService {
+  /** Whether each packet is given out for itself: then there is no connection to be counted. */
+  readonly by_packet: boolean;
   readonly servers: number;
   /** Open connections of its real servers. */
-  readonly active: number;
+  readonly open: number;
 }
 
-/** By name, of the text of /proc/net/ip_vs. */
+/**
+ * By name, of the text of /proc/net/ip_vs. The kernel counts each flow of UDP as inactive for as long as
+ * it knows it, so of UDP that column is what is open; of TCP it is what is being closed.
+ */
 export function parseIpvs(text: string): Result<ReadonlyMap<string, VirtualService>, string> {
   const [version, services, servers, ...lines] = text.split('\n');
   const known =
@@ -57,15 +62,18 @@ export function parseIpvs(text: string): Result<ReadonlyMap<string, VirtualServi
     if (!line.trimStart().startsWith('->')) {
       service = serviceName(line);
       if (service === null) return err(`${where} is not a virtual service`);
-      table.set(service, { servers: 0, active: 0 });
+      // One mark may stand for a service of IPv4 and for one of IPv6.
+      const [, , , ...flags] = line.trim().split(/\s+/);
+      const by_packet = flags.includes('ops');
+      if (!table.has(service)) table.set(service, { by_packet, servers: 0, open: 0 });
       continue;
     }
-    const count = line.trim().split(/\s+/)[4];
+    const [, , , , active = '', inactive = ''] = line.trim().split(/\s+/);
+    const count = service?.startsWith('udp/') ? inactive : active;
     const before = service === null ? undefined : table.get(service);
-    const good = before && count !== undefined && /^[0-9]+$/.test(count);
-    if (!good) return err(`${where} is not a real server`);
-    const active = before.active + Number(count);
-    table.set(service!, { servers: before.servers + 1, active });
+    if (!before || !/^[0-9]+$/.test(count)) return err(`${where} is not a real server`);
+    const open = before.open + Number(count);
+    table.set(service!, { ...before, servers: before.servers + 1, open });
   }
   return ok(table);
 }
@@ -84,8 +92,9 @@ export function activeConnections(
   for (const name of names) {
     const service = table.value.get(name);
     if (!service) return err(`there is no virtual service ${name}`);
+    if (service.by_packet) return err(`${name} has no connections (ops): measure packets_per_s`);
     servers += service.servers;
-    sum += service.active;
+    sum += service.open;
   }
   if (servers === 0) return err('no virtual service has a real server');
   return loadReading(sum, 'active');

@@ -16,7 +16,7 @@ Prot LocalAddress:Port Scheduler Flags
 TCP  C0000201:01BB wlc persistent 300 FFFFFFFF
   -> 0A000002:01BB      Tunnel  1      7          2         
   -> 0A000001:01BB      Tunnel  1      5          1         
-UDP  C0000201:0035 rr  ops 
+UDP  C0000201:0035 rr  
   -> 0A000001:0035      Masq    1      0          90        
 TCP  [2001:0db8:0000:0000:0000:0000:0000:0001]:01BB wrr 
   -> [2001:0db8:0000:0000:0000:0000:0000:0011]:01BB      Route   1      30         4         
@@ -44,10 +44,25 @@ const active = (text: string, ...services: string[]): number | string => {
 
 describe('the table of IPVS', () => {
   test('open connections of all virtual services, or of those that are named', () => {
-    assert.equal(active(table), 142);
+    assert.equal(active(table), 232);
     assert.equal(active(table, 'tcp/192.0.2.1:443'), 12);
-    assert.equal(active(table, 'udp/192.0.2.1:53', 'fwmark/7'), 100);
+    assert.equal(active(table, 'fwmark/7'), 100);
     assert.equal(active(table, 'tcp/[2001:db8::1]:443'), 30);
+  });
+
+  test('flows of UDP, which are never active in the words of the kernel, are no load of zero', () => {
+    assert.equal(active(table, 'udp/192.0.2.1:53'), 90);
+  });
+
+  test('a service without connections is no load of zero', () => {
+    const ops = table.replace('0035 rr  ', '0035 rr ops persistent 300 FFFFFFFF');
+    assert.match(String(active(ops)), /^udp\/192\.0\.2\.1:53 has no connections \(ops\)/);
+    assert.equal(active(ops, 'tcp/192.0.2.1:443'), 12);
+  });
+
+  test('a mark that stands for services of IPv4 and of IPv6 counts both', () => {
+    const both = `${table}FWM  00000007 sh \n  -> [2001:0db8::0012]:0050      Route   1      11         0\n`;
+    assert.equal(active(both, 'fwmark/7'), 111);
   });
 
   test('a service that is gone, or has no real server, is no load of zero', () => {
@@ -105,7 +120,7 @@ test('the meter: connections as they are, totals as rates', async () => {
     const meter = { kind: 'ipvs', services: [], proc, ...timing } as const;
     const read = (config: LoadMeterConfig) => openMeter(config, clock);
     const now = await read({ ...meter, measure: 'active' })(never);
-    assert.deepEqual(now, { ok: true, value: { value: 142, age_ms: 0 } });
+    assert.deepEqual(now, { ok: true, value: { value: 232, age_ms: 0 } });
     const rate = read({ ...meter, measure: 'connections_per_s' });
     const missing = await rate(never);
     assert.match(missing.ok ? '' : missing.error, /ip_vs_stats: no such file \(without the module/);
