@@ -11,23 +11,21 @@ export class LoadWatch {
   readonly #clock: Clock;
   readonly #log: Log;
   #meters: readonly LoadMeter[] = [];
-  /** What the meters were made from. */
-  #made = 'null';
 
   constructor(clock: Clock, log: Log) {
     this.#clock = clock;
     this.#log = log;
   }
 
-  /** Begins to read `meters`, unless they are what is read already; null: nothing is to be read. */
+  /** From now on reads `meters`; of those that are read already, none forgets. Null: reads nothing. */
   use(meters: readonly LoadMeterConfig[] | null): void {
-    const wanted = JSON.stringify(meters);
-    if (wanted === this.#made) return;
-    this.#made = wanted;
-    for (const meter of this.#meters) meter.stop();
-    const [clock, log] = [this.#clock, this.#log];
-    this.#meters = (meters ?? []).map((meter) => new LoadMeter({ meter, clock, log }));
-    for (const meter of this.#meters) meter.start();
+    const before = new Set(this.#meters);
+    this.#meters = (meters ?? []).map((meter) => {
+      const known = [...before].find((each) => each.become(meter));
+      if (known) before.delete(known);
+      return known ?? this.#begin(meter);
+    });
+    for (const gone of before) gone.stop();
   }
 
   stop(): void {
@@ -48,5 +46,11 @@ export class LoadWatch {
   /** One for each meter, in the order of the site's file. */
   sights(now: number): LoadMeterSight[] {
     return this.#meters.map((meter) => meter.sight(now));
+  }
+
+  #begin(meter: LoadMeterConfig): LoadMeter {
+    const made = new LoadMeter({ meter, clock: this.#clock, log: this.#log });
+    made.start();
+    return made;
   }
 }

@@ -28,17 +28,33 @@ export interface LoadMeterSight {
   readonly detail: string;
 }
 
+/** What is read, and how often: all but what is made of it. */
+function questionOf({ capacity, smoothing_ms, ...question }: LoadMeterConfig): string {
+  return JSON.stringify(question);
+}
+
 export class LoadMeter {
-  readonly #options: LoadMeterOptions;
+  readonly #clock: Clock;
+  readonly #log: Log;
   readonly #source: ReadMeter;
+  #meter: LoadMeterConfig;
   #state: MeterState = UNREAD;
   #timer: Timer | null = null;
   #stopping = new AbortController();
   #failing = false;
 
-  constructor(options: LoadMeterOptions) {
-    this.#options = options;
-    this.#source = openMeter(options.meter, options.clock);
+  constructor({ meter, clock, log }: LoadMeterOptions) {
+    this.#clock = clock;
+    this.#log = log;
+    this.#source = openMeter(meter, clock);
+    this.#meter = meter;
+  }
+
+  /** Goes on as `meter` without forgetting, if the same is read as before; false: it is another. */
+  become(meter: LoadMeterConfig): boolean {
+    if (questionOf(meter) !== questionOf(this.#meter)) return false;
+    this.#meter = meter;
+    return true;
   }
 
   /** Reads at once, and then on the interval. */
@@ -59,21 +75,22 @@ export class LoadMeter {
   /** The same by the meter's capacity. */
   ratio(now: number): number | null {
     const value = this.value(now);
-    return value === null ? null : value / this.#options.meter.capacity;
+    return value === null ? null : value / this.#meter.capacity;
   }
 
   sight(now: number): LoadMeterSight {
     const { load, detail } = this.#state;
     const age_ms = load && Math.round(now - load.at);
-    const { kind, capacity } = this.#options.meter;
+    const { kind, capacity } = this.#meter;
     return { kind, value: this.value(now), capacity, age_ms, detail };
   }
 
   async #read(): Promise<void> {
-    const { meter, clock } = this.#options;
+    const clock = this.#clock;
     const begun = clock.now();
     const reading = await this.#source(this.#stopping.signal);
     if (this.#stopping.signal.aborted) return;
+    const meter = this.#meter;
     const stale_ms = meter.kind === 'file' ? meter.stale_ms : Infinity;
     this.#state = takeReading(this.#state, reading, clock.now(), {
       stale_ms,
@@ -90,7 +107,7 @@ export class LoadMeter {
     if (failing === this.#failing) return;
     this.#failing = failing;
     const fields = { detail: this.#state.detail };
-    if (failing) this.#options.log.warn(fields, 'the load meter cannot be read');
-    else this.#options.log.info(fields, 'the load meter is read again');
+    if (failing) this.#log.warn(fields, 'the load meter cannot be read');
+    else this.#log.info(fields, 'the load meter is read again');
   }
 }

@@ -39,6 +39,25 @@ describe('the load of the agent’s site', () => {
     assert.deepEqual([ratio(), clock.pending], [null, 0]);
   });
 
+  test('a reload leaves those meters alone of which the same is asked', async () => {
+    const clock = new VirtualClock();
+    const watch = new LoadWatch(clock, silentLog);
+    const known = () => watch.sights(clock.now()).map(({ value, capacity }) => [value, capacity]);
+    watch.use([file('one')]);
+    await eventually('a value', () => watch.ratio(clock.now()) === 0.1);
+    watch.use([file('two'), { ...file('one', 20), smoothing_ms: 0 }]);
+    assert.deepEqual(known(), [
+      [null, 10],
+      [1, 20],
+    ]);
+    await eventually('all values', () => watch.ratio(clock.now()) === 0.2);
+    await eventually('one timer each', () => clock.pending === 2);
+    watch.use([file('one')]);
+    assert.deepEqual(known(), [[1, 10]]);
+    await eventually('one timer', () => clock.pending === 1);
+    watch.stop();
+  });
+
   test('of several meters the highest by its own capacity counts', async () => {
     const clock = new VirtualClock();
     const watch = new LoadWatch(clock, silentLog);
