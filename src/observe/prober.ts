@@ -40,6 +40,8 @@ const UNSEEN: TargetSight = { verdict: UNKNOWN, ok: null };
 interface Watch extends Job {
   target: ProbeTarget;
   sight: TargetSight;
+  /** So many intervals after the beginning of the last probe the next is due. */
+  intervals: number;
   /** The wait for the next probe. */
   timer: Timer | null;
   /** Set while a probe is under way. */
@@ -112,8 +114,12 @@ export class Prober {
       if (old && sameQuestion(old.target, target)) {
         before.delete(target.id);
         this.#watches.set(target.id, old);
+        const { interval_ms, interval_failing_ms } = old.target.check;
         old.target = target;
-        if (old.timer) this.#schedule(old, 1);
+        const { check } = target;
+        const same =
+          check.interval_ms === interval_ms && check.interval_failing_ms === interval_failing_ms;
+        if (old.timer && !same) this.#schedule(old);
       } else {
         const watch = begin(target);
         this.#watches.set(target.id, watch);
@@ -182,18 +188,19 @@ export class Prober {
     // there on the load on the targets is spread.
     const { jitter } = watch.target.check;
     const random = this.#options.prng.next();
-    this.#schedule(watch, before.ok === null ? random : 1 + jitter * (2 * random - 1));
+    watch.intervals = before.ok === null ? random : 1 + jitter * (2 * random - 1);
+    this.#schedule(watch);
     this.#options.onResult(watch.target.id, watch.sight, before);
   }
 
-  /** Sets the timer for the next probe: so many intervals after the beginning of the last. */
-  #schedule(watch: Watch, intervals: number): void {
+  /** Sets the timer for the next probe. */
+  #schedule(watch: Watch): void {
     const { clock } = this.#options;
     const { interval_ms, interval_failing_ms } = watch.target.check;
     const { up, against } = watch.sight.verdict;
     const settled = up === true && against === 0;
     watch.timer?.cancel();
-    const wait_ms = watch.begun! + intervals * (settled ? interval_ms : interval_failing_ms);
+    const wait_ms = watch.begun! + watch.intervals * (settled ? interval_ms : interval_failing_ms);
     watch.timer = clock.timer(wait_ms - clock.now(), () => {
       watch.timer = null;
       this.#queue.add(watch);
@@ -206,6 +213,7 @@ function begin(target: ProbeTarget): Watch {
     target,
     address: target.address,
     sight: UNSEEN,
+    intervals: 0,
     slow: false,
     patience_ms: PATIENCE_MS,
     begun: null,

@@ -194,6 +194,21 @@ describe('intervals', () => {
     );
   });
 
+  test('a reload does not bring the probes together that are spread', async () => {
+    const farm = new Farm();
+    farm.delay_ms = 1;
+    const config = many(200, { interval_ms: 1_000, jitter: 0 });
+    const observer = farm.observer(config, 256);
+    observer.start();
+    await farm.clock.advanceAsync(10, 5);
+    observer.reconfigure(structuredClone(config));
+    observer.reconfigure(many(200, { interval_ms: 2_000, jitter: 0 }));
+    await farm.clock.advanceAsync(2_100, 5);
+    const second = farm.begun.slice(200, 400).map((entry) => Number(entry.split('@')[1]));
+    const early = second.filter((time) => time < 1_000).length;
+    assert.ok(early > 60 && early < 140, `${early} of 200 in the first half`);
+  });
+
   test('a probe that breaks is a failure and not the end of the agent', async () => {
     const farm = new Farm();
     const observer = farm.observer(testConfig(), 8, {
