@@ -1,6 +1,6 @@
 /**
  * Checks that are put together from others: none leads back to itself, each stays small, and every
- * load balancer that is asked has the addresses that are asked for.
+ * load balancer that is asked has the addresses that are asked for, and ports only for those that have one.
  */
 import { probedAt } from './build-endpoints.ts';
 import type { Family } from './build-targets.ts';
@@ -119,6 +119,21 @@ function checkFamilies(files: SourceFiles, checks: Checks): Problem[] {
   return [...problems.values()];
 }
 
+/** A port of its own for a check that has none would be without effect. */
+function checkPorts({ sites }: SourceFiles, checks: Checks): Problem[] {
+  return sites.flatMap(({ value, source }) =>
+    (value?.load_balancers ?? []).flatMap(({ probe_ports }, i) =>
+      Object.keys(probe_ports).flatMap((name) => {
+        const check = Object.hasOwn(checks, name) ? checks[name]! : null;
+        if (check === null || 'port' in check || check.kind === 'command') return [];
+        const advice = 'of' in check ? 'write those that it is put together from' : 'remove it';
+        const message = `the check "${name}" has no port: ${advice}`;
+        return source.problem(['load_balancers', i, 'probe_ports', name], message);
+      }),
+    ),
+  );
+}
+
 export function checkComposites(files: SourceFiles): Problem[] {
   const file = files.deployment;
   if (!file?.value) return [];
@@ -127,5 +142,6 @@ export function checkComposites(files: SourceFiles): Problem[] {
   const sound = checkParts(checks, (path, message) => {
     problems.push(file.source.problem(path, message));
   });
+  problems.push(...checkPorts(files, checks));
   return sound ? [...problems, ...checkFamilies(files, checks)] : problems;
 }

@@ -122,6 +122,16 @@ describe('addresses of a load balancer', () => {
       /^sites\/fra\.yaml:\d+:\d+: no check is named "wep": did you mean "web"\?/,
     );
   });
+
+  test('ports of checks that have none are a mistake: they would be without effect', async () => {
+    await checks(PING, 'some: {kind: any, of: [web, ping]}', 'own: {kind: command, command: [x]}');
+    const wrong = 'address: 127.1.1.1\n    probe_ports: {web: 81, ping: 7, some: 82, own: 9}';
+    await demo.edit('sites/fra.yaml', 'address: 127.1.1.1', wrong);
+    await assertProblems(
+      /^sites\/fra\.yaml:\d+:\d+: the check "ping" has no port: remove it/,
+      /^sites\/fra\.yaml:\d+:\d+: the check "some" has no port: write those that it is put together/,
+    );
+  });
 });
 
 describe('checks that are put together', () => {
