@@ -77,7 +77,7 @@ class Mistake extends Error {
 }
 
 const TOKEN =
-  /\s*(?:([0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]{1,3})?)|([a-zA-Z_:][a-zA-Z0-9_:]*)|("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')|(=~|!~|!=|[-+*/(){}=,]))/gy;
+  /\s*(?:((?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[+-]?[0-9]{1,3})?)|([a-zA-Z_:][a-zA-Z0-9_:]*)|("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')|(=~|!~|!=|[-+*/(){}=,]))/gy;
 
 const KINDS = ['number', 'name', 'string', 'sign'] as const;
 
@@ -106,7 +106,10 @@ function adviceOn(character: string): string {
   return `"${character}" means nothing here`;
 }
 
-const JOINS: readonly string[] = ['sum', 'max', 'min', 'avg'] satisfies readonly Join[];
+const JOINS: readonly Join[] = ['sum', 'max', 'min', 'avg'];
+/** Words of Prometheus that make several numbers out of one aggregate. */
+const GROUPINGS: readonly string[] = ['by', 'without'];
+const UNGROUPED = 'the load is one number: leave the grouping out';
 const LABEL = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 const ESCAPES: Readonly<Record<string, string>> = { n: '\n' };
 
@@ -148,8 +151,10 @@ class Parser {
   parse(): Expression {
     const expression = this.#expression();
     const token = this.#token();
-    if (token.kind !== 'end')
-      throw new Mistake(token.at, `expected an operator, not ${said(token)}`);
+    if (token.kind !== 'end') throw new Mistake(token.at, adviceAfter(token));
+    if (termsOf(expression).length === 0) {
+      throw new Mistake(0, 'there is no metric in it, so the load would always be the same');
+    }
     return expression;
   }
 
@@ -207,21 +212,29 @@ class Parser {
     const token = this.#token();
     if (token.kind === 'number') {
       this.#next++;
-      return { kind: 'number', value: Number(token.text) };
+      const value = Number(token.text);
+      if (!Number.isFinite(value)) throw new Mistake(token.at, `${token.text} is too large`);
+      return { kind: 'number', value };
     }
     if (token.kind !== 'name') {
       throw new Mistake(token.at, `expected a metric or a number, not ${said(token)}`);
     }
-    return JOINS.includes(token.text) && this.#calls() ? this.#aggregate() : this.#series(null);
+    const join = JOINS.find((each) => each === token.text);
+    if (join === undefined) return this.#series(null);
+    if (GROUPINGS.includes(this.#following.text)) throw new Mistake(this.#following.at, UNGROUPED);
+    return this.#calls() ? this.#aggregate(join) : this.#series(null);
+  }
+
+  get #following(): Token {
+    return this.#tokens[this.#next + 1] ?? this.#token();
   }
 
   /** Whether the next token is the name of a function. */
   #calls(): boolean {
-    return this.#tokens[this.#next + 1]?.text === '(';
+    return this.#following.text === '(';
   }
 
-  #aggregate(): SeriesTerm {
-    const join = this.#token().text as Join;
+  #aggregate(join: Join): SeriesTerm {
     this.#next += 2;
     const series = this.#series(join);
     this.#expect(')');
@@ -243,8 +256,8 @@ class Parser {
     const name = this.#token();
     if (name.kind !== 'name') throw new Mistake(name.at, `expected a metric, not ${said(name)}`);
     if (this.#calls()) {
-      const known = 'sum, max, min, avg and rate; rate and metrics go inside';
-      throw new Mistake(name.at, `"${name.text}" cannot be called here: there are ${known}`);
+      const known = 'write sum, max, min or avg of METRIC or of rate(METRIC)';
+      throw new Mistake(name.at, `"${name.text}" cannot stand here: ${known}`);
     }
     this.#next++;
     const matchers: Matcher[] = [];
@@ -280,6 +293,11 @@ class Parser {
     const patterns = operator.endsWith('~') ? patternsOf(text, value.at) : [[...text]];
     return { label: label.text, negated: operator.startsWith('!'), patterns };
   }
+}
+
+function adviceAfter(token: Token): string {
+  if (GROUPINGS.includes(token.text)) return UNGROUPED;
+  return `expected + - * / or the end, not ${said(token)}`;
 }
 
 function said({ kind, text }: Token): string {
