@@ -143,6 +143,16 @@ describe('load meter from a file', () => {
     assert.equal(meter.value(clock.now()), null);
   });
 
+  test('a file from the future, as after the clock was set back, ages like any other', async () => {
+    const [meter, clock] = await file('42', -3_600);
+    await eventually('the value', () => meter.value(clock.now()) === 42);
+    await eventually('the reason', () => {
+      clock.advance(1_000);
+      return /1[0-9] s old/.test(meter.sight(clock.now()).detail);
+    });
+    assert.equal(meter.value(clock.now()), null);
+  });
+
   for (const text of ['', 'NaN', '-1', '1 2', 'Infinity', '7'.repeat(400)]) {
     test(`${JSON.stringify(text.slice(0, 10))} is not a load`, async () => {
       const [meter, clock] = await file(text, 0);
