@@ -160,7 +160,7 @@ export class Observer {
     this.#adopt(config);
     const now = this.#options.clock.now();
     for (const subject of this.#subjects()) {
-      if (subject.role === 'foreign') subject.answers = this.#answers(subject);
+      if (subject.role === 'foreign') this.#outlook.note(subject, this.#answers(subject), now);
       this.#judge(subject, now);
     }
     this.#outlook.recount(this.#foreign);

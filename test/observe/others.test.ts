@@ -95,6 +95,21 @@ describe('endpoints of other sites', () => {
     assert.deepEqual(observer.observed(50), {});
   });
 
+  test('one that a reload makes another is told to be down once a further one has answered', async () => {
+    const [farm, observer] = await running();
+    farm.down.add('iad-lb1/web');
+    await farm.clock.advanceAsync(2_000);
+    const config = deployment();
+    const endpoints = config.endpoints.map((each) =>
+      each.id === 'iad-lb1/web' ? { ...each, address4: '192.0.2.77' } : each,
+    );
+    observer.reconfigure({ ...config, endpoints });
+    const others = 'iad-lb2 up, sin-lb1 up, sin-lb2 up';
+    assert.equal(told(observer), others);
+    await farm.clock.advanceAsync(2_000);
+    assert.equal(told(observer), `iad-lb1 down, ${others}`);
+  });
+
   test('one that is down is told at once, and again when it is back', async () => {
     const [farm, observer, news] = await running();
     farm.down.add('iad-lb1/web');
