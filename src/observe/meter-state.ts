@@ -38,8 +38,8 @@ export function silenceOf({ interval_ms }: LoadMeterTiming): number {
 
 /**
  * The state after a reading at `now`. An error, or a rate that waits for another reading, leaves the last
- * value standing until its own time is over. A first value, or one after silence, is taken as it is: an average with what once was would
- * be wrong for long.
+ * value standing until its own time is over. A first value, or one after silence, is taken as it is: an
+ * average with what once was would be wrong for long.
  */
 export function takeReading(
   state: MeterState,
