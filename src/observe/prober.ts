@@ -46,7 +46,7 @@ interface Watch extends Job {
   timer: Timer | null;
   /** Set while a probe is under way. */
   probing: AbortController | null;
-  /** Its probe was ended for want of slots and is to be made again. */
+  /** Its probe was ended and is to be made again. */
   again: boolean;
 }
 
@@ -80,10 +80,7 @@ export class Prober {
       in_flight_max: options.in_flight_max ?? PROBES_IN_FLIGHT_MAX,
       per_address_max: options.per_address_max ?? PROBES_PER_ADDRESS_MAX,
       begin: (watch) => void this.#begin(watch),
-      putBack: (watch) => {
-        watch.again = true;
-        watch.probing?.abort();
-      },
+      putBack: (watch) => this.#again(watch),
     });
   }
 
@@ -142,7 +139,12 @@ export class Prober {
     const watch = this.#watches.get(targetId);
     if (!watch) return;
     watch.sight = { ...watch.sight, verdict: UNKNOWN };
-    if (watch.probing === null) return;
+    this.#again(watch);
+  }
+
+  /** Ends a probe to make it once more, unless it is being ended already, perhaps for good. */
+  #again(watch: Watch): void {
+    if (watch.probing === null || watch.probing.signal.aborted) return;
     watch.again = true;
     watch.probing.abort();
   }

@@ -70,6 +70,56 @@ describe('probes in flight', () => {
     );
   });
 
+  test('targets that come, go, move, hang and heal: all are probed again when it is over', async () => {
+    const count = 12;
+    const timing = { interval_ms: 200, interval_failing_ms: 100, timeout_ms: 150 };
+    const base = many(count, timing);
+    const step = fc.record({
+      wait_ms: fc.integer({ min: 1, max: 300 }),
+      hangs: fc.array(fc.boolean(), { minLength: count, maxLength: count }),
+      stays: fc.array(fc.boolean(), { minLength: count, maxLength: count }),
+      network: fc.nat(1),
+    });
+    const caps = fc.record({
+      in_flight_max: fc.integer({ min: 2, max: 6 }),
+      per_address_max: fc.integer({ min: 2, max: 4 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        caps,
+        fc.array(step, { minLength: 1, maxLength: 8 }),
+        async (most, steps) => {
+          const farm = new Farm();
+          const observer = farm.observer(base, most.in_flight_max, most);
+          observer.start();
+          for (const { wait_ms, hangs, stays, network } of steps) {
+            farm.hanging.clear();
+            for (const id of ids(0, count).filter((_, i) => hangs[i])) farm.hanging.add(id);
+            const targets = base.targets.map((target, i) => {
+              return { ...target, address: `127.0.${network}.${i % 3}` };
+            });
+            const endpoints = base.endpoints.filter((_, i) => stays[i]);
+            observer.reconfigure({ ...base, targets, endpoints });
+            await farm.clock.advanceAsync(wait_ms, 25);
+          }
+          await farm.clock.advanceAsync(6_000, 50);
+          const { hangs, stays } = steps.at(-1)!;
+          const found = observer.sights(0);
+          for (const [i, id] of ids(0, count).entries()) {
+            assert.equal(found[id]?.up, stays[i] ? !hangs[i] : undefined, id);
+            const since = farm.times(id).filter((time) => time > farm.clock.now() - 5_000);
+            assert.equal(since.length > 0, stays[i], id);
+          }
+          observer.stop();
+          await farm.clock.advanceAsync(200);
+          assert.ok(farm.peak <= most.in_flight_max && farm.addressPeak <= most.per_address_max);
+          assert.deepEqual([farm.total, farm.clock.pending], [0, 0]);
+        },
+      ),
+      { numRuns: 100 },
+    );
+  });
+
   test('a target that is gone leaves the queue, and those behind it at its address go on', async () => {
     const farm = new Farm();
     farm.delay_ms = 100;
