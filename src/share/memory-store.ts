@@ -25,9 +25,7 @@ export class MemoryHub {
   constructor(log: Log = silentLog, clock: Clock = new SystemClock()) {
     this.#log = log;
     this.clock = clock;
-    this.#overrides = new OverrideBook(clock, (error) => {
-      log.error({ error: String(error) }, 'a listener of the store failed');
-    });
+    this.#overrides = new OverrideBook(clock, log);
   }
 
   /** The store of one site's agent. */
@@ -102,7 +100,7 @@ class MemoryStore implements Store {
     this.#hub = hub;
     this.#log = log;
     this.#reports = new NewestReports(failed, null);
-    this.#overrides = new OverrideBook(hub.clock, failed);
+    this.#overrides = new OverrideBook(hub.clock, log);
     this.#connection = new Listeners(failed);
     if (!this.connected) return;
     for (const report of hub.known()) this.#reports.offer(report);

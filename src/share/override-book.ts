@@ -8,6 +8,7 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { Listeners } from '../base/listeners.ts';
+import type { Log } from '../base/log.ts';
 import {
   type HeldOverride,
   laterStamp,
@@ -47,11 +48,18 @@ export class OverrideBook {
   readonly #entries = new Map<string, Entry>();
   readonly #news: Listeners<OverrideSight>;
   readonly #losses: Listeners<LostOverride>;
+  readonly #log: Log;
+  /** True from an override that found no room until one finds some. */
+  #refusing = false;
 
-  constructor(clock: Clock, onError: (error: unknown) => void) {
+  constructor(clock: Clock, log: Log) {
+    const failed = (error: unknown): void => {
+      log.error({ error: String(error) }, 'a listener for overrides failed');
+    };
     this.#clock = clock;
-    this.#news = new Listeners(onError);
-    this.#losses = new Listeners(onError);
+    this.#log = log;
+    this.#news = new Listeners(failed);
+    this.#losses = new Listeners(failed);
   }
 
   /**
@@ -69,7 +77,7 @@ export class OverrideBook {
       return false;
     }
     this.#forget(now);
-    if (!held && !this.#makeRoom()) return false;
+    if (!held && !this.#hasRoom(sight)) return false;
     const until = left_ms === null ? null : now + left_ms;
     const isLost =
       held !== undefined && !isBetterKnown && !isOver(sightOf(held, now)) && !knows(override, held);
@@ -137,14 +145,30 @@ export class OverrideBook {
     }
   }
 
-  /** In a full book the oldest of those that only keep old copies out gives way. */
-  #makeRoom(): boolean {
+  /** Told once: what finds no room comes again with every read of a server. */
+  #hasRoom(sight: OverrideSight): boolean {
+    if (this.#makeRoom(sight)) {
+      this.#refusing = false;
+      return true;
+    }
+    const { id, action, by } = sight.override;
+    if (action === null || isOver(sight) || this.#refusing) return false;
+    this.#refusing = true;
+    this.#log.warn({ override: id, by, max: OVERRIDES_MAX }, 'no room for an override: ignored');
+    return false;
+  }
+
+  /**
+   * In a full book the oldest of those that only keep old copies out gives way to one that is to be kept
+   * for longer. If any could go, two full books would never come to hold the same.
+   */
+  #makeRoom(sight: OverrideSight): boolean {
     if (this.#entries.size < OVERRIDES_MAX) return true;
     const now = this.#clock.now();
     let oldest: string | null = null;
-    let least_ms = Number.POSITIVE_INFINITY;
+    let least_ms = Math.min(keepFor_ms(sight), KEEP_MS + 1);
     for (const [id, entry] of this.#entries) {
-      const left_ms = isInForce(entry, now) ? least_ms : keepFor_ms(sightOf(entry, now));
+      const left_ms = keepFor_ms(sightOf(entry, now));
       if (left_ms < least_ms) [oldest, least_ms] = [id, left_ms];
     }
     return oldest !== null && this.#entries.delete(oldest);

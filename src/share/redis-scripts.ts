@@ -8,7 +8,7 @@
  */
 import type { Redis } from 'ioredis';
 import type { OverrideSight } from '../model/override.ts';
-import { keepFor_ms, OVERRIDES_MAX } from './override-book.ts';
+import { KEEP_MS, keepFor_ms, OVERRIDES_MAX } from './override-book.ts';
 import { INCARNATION_MAX, REPORT_CHARS_MAX } from './report-schema.ts';
 
 /** UTF-8 takes three bytes at most for one UTF-16 unit. */
@@ -91,9 +91,8 @@ local function now_ms()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 -- An override lies there as "KEPT-UNTIL SINCE UNTIL CLOCK AGENT" and its JSON; UNTIL may be "-".
-local function isOver(held, now)
-  local kept = tonumber(string.match(held, '^(%d+) '))
-  return not kept or kept <= now
+local function keptUntil(held)
+  return tonumber(string.match(held, '^(%d+) ')) or 0
 end
 `;
 
@@ -131,7 +130,7 @@ if version ~= ARGV[3] and version ~= '' and redis.call('HLEN', KEYS[1]) <= ARGV[
     if id ~= 'version' and redis.call('HSTRLEN', KEYS[1], id) <= tonumber(ARGV[5]) then
       local held = redis.call('HGET', KEYS[1], id)
       local since, ends, json = string.match(held, '^%d+ (%d+) (%S+) %d+ [^\\n]*\\n(.*)$')
-      if since and not isOver(held, now) then
+      if since and keptUntil(held) > now then
         local age = string.format('%.0f', math.max(0, now - since))
         local left = ends == '-' and ends or string.format('%.0f', ends - now)
         table.insert(overrides, age .. ' ' .. left .. '\\n' .. json)
@@ -159,32 +158,43 @@ return {stampOf(KEYS[2]), version, overrides, reports, more}
 
 /**
  * Writes overrides, each unless its register holds one with a later or the same stamp, and tells the
- * subscribers. KEYS: the overrides. ARGV: the channel, how many there may be, and for each: id, clock,
- * agent, JSON, age in ms, ms left or '-', ms for which it is kept, message.
+ * subscribers. A full server makes room as a book does: the oldest of those that only keep old copies
+ * out gives way to one that is to be kept for longer. KEYS: the overrides. ARGV: the channel, how many
+ * there may be, for how many ms one is kept that is in force no more, and for each: id, clock, agent,
+ * JSON, age in ms, ms left or '-', ms for which it is kept, message.
  */
 const WRITE_OVERRIDES = `${LUA_STAMP}
 local key, now, changed = KEYS[1], now_ms(), 0
 local kind = redis.call('TYPE', key).ok
 if kind ~= 'hash' and kind ~= 'none' then redis.call('DEL', key) end
-local function makeRoom()
+local function isFull()
+  return redis.call('HLEN', key) > tonumber(ARGV[2])
+end
+local function makeRoom(kept)
+  local oldest, least = nil, math.min(kept, now + ARGV[3] + 1)
   for _, id in ipairs(redis.call('HKEYS', key)) do
-    if id ~= 'version' and isOver(redis.call('HGET', key, id), now) then
+    local ends = id == 'version' and math.huge or keptUntil(redis.call('HGET', key, id))
+    if ends <= now then
       redis.call('HDEL', key, id)
+    elseif ends < least then
+      oldest, least = id, ends
     end
   end
+  if oldest and isFull() then redis.call('HDEL', key, oldest) end
 end
-for n = 3, #ARGV, 8 do
+for n = 4, #ARGV, 8 do
   local id, clock, agent = ARGV[n], tonumber(ARGV[n + 1]), ARGV[n + 2]
   local held = redis.call('HGET', key, id)
   local c, a = string.match(held or '', '^%d+ %d+ %S+ (%d+) ([^\\n]*)\\n')
   c = tonumber(c)
   if not c or clock > c or (clock == c and agent > a) then
-    if not held and redis.call('HLEN', key) > tonumber(ARGV[2]) then makeRoom() end
-    if held or redis.call('HLEN', key) <= tonumber(ARGV[2]) then
+    local kept = math.max(0, now + ARGV[n + 6])
+    if not held and isFull() then makeRoom(kept) end
+    if held or not isFull() then
       local since = string.format('%.0f', math.max(0, now - ARGV[n + 4]))
-      local left, kept = ARGV[n + 5], string.format('%.0f', math.max(0, now + ARGV[n + 6]))
+      local left = ARGV[n + 5]
       local ends = left == '-' and left or string.format('%.0f', now + left)
-      local head = table.concat({kept, since, ends, ARGV[n + 1], agent}, ' ')
+      local head = table.concat({string.format('%.0f', kept), since, ends, ARGV[n + 1], agent}, ' ')
       redis.call('HSET', key, id, head .. '\\n' .. ARGV[n + 3])
       redis.call('PUBLISH', ARGV[1], ARGV[n + 7])
       changed = changed + 1
@@ -223,7 +233,7 @@ export async function writeOverrides(
     const message = `${OVERRIDE_HEADER}\n${JSON.stringify(sight)}`;
     return [override.id, clock, agent, JSON.stringify(override), ...times, message];
   });
-  const fixed = [newsChannel(deployment), OVERRIDES_MAX];
+  const fixed = [newsChannel(deployment), OVERRIDES_MAX, KEEP_MS];
   await redis.eval(WRITE_OVERRIDES, 1, overridesKey(deployment), ...fixed, ...values);
 }
 

@@ -48,7 +48,7 @@ export class RedisStore implements Store {
     this.#log = options.log;
     const after_ms = FORGET_TTLS * options.ttl_ms;
     this.#reports = new NewestReports(failed, { clock: options.clock, after_ms });
-    this.#overrides = new OverrideBook(options.clock, failed);
+    this.#overrides = new OverrideBook(options.clock, options.log);
     this.#connection = new Listeners(failed);
     this.#links = options.servers.map(
       (server) =>

@@ -76,9 +76,7 @@ export class WorldView {
     this.#news = new Listeners((error) => {
       log.error({ error: String(error) }, 'a listener for news failed');
     });
-    this.overrides = new OverrideBook(clock, (error) => {
-      log.error({ error: String(error) }, 'a listener for overrides failed');
-    });
+    this.overrides = new OverrideBook(clock, log);
     this.#cutAt = store.connected ? null : clock.now();
     const unwatch = store.onConnection((connected) => {
       if (connected) this.#endCut();

@@ -12,6 +12,7 @@ import { SystemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { prng } from '../../src/base/prng.ts';
 import { ok } from '../../src/base/result.ts';
+import { OVERRIDES_MAX } from '../../src/share/override-book.ts';
 import { RedisStore } from '../../src/share/redis-store.ts';
 import { eventually } from '../support/eventually.ts';
 import { need } from '../support/need.ts';
@@ -317,6 +318,24 @@ describe('Redis servers that live but do not serve', { skip: need('redis-server'
       'it is written',
       async () => Number(await server.command('HLEN', OVERRIDES)) === 2,
     );
+  });
+
+  test('a server full of overrides that were removed has room for new ones', async () => {
+    const server = await start();
+    const [a, b] = [open(), open()];
+    await connected(a, b);
+    const orders = ordersOf(b);
+    const all = Array.from({ length: OVERRIDES_MAX }, (_, n) => testOverride(`site${n}`, 1));
+    for (const [n, { override }] of all.entries()) {
+      a.putOverride({ override: { ...override, action: null }, for_ms: 1e6 - n, left_ms: null });
+    }
+    await eventually('it is full', () => orders.length === OVERRIDES_MAX);
+    a.putOverride(testOverride('fra', 1));
+    await eventually('the new one reaches the others', () => orders.includes('site=fra 1 drain'));
+    const held = async (id: string): Promise<number> =>
+      Number(await server.command('HEXISTS', OVERRIDES, `site=${id}`));
+    assert.deepEqual([await held('fra'), await held('site0'), await held('site1')], [1, 0, 1]);
+    assert.equal(Number(await server.command('HLEN', OVERRIDES)), OVERRIDES_MAX + 1);
   });
 
   test('an override is kept no longer than its agents would keep it', async () => {

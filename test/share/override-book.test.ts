@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { VirtualClock } from '../../src/base/clock.ts';
+import { type Log, silentLog } from '../../src/base/log.ts';
 import {
   laterStamp,
   nextStamp,
@@ -17,7 +18,10 @@ import { orderOf } from '../decide/world.ts';
 const SITES = ['fra', 'iad', 'sin'];
 const HOUR_MS = 3_600_000;
 
-const fail = (error: unknown): void => assert.fail(String(error));
+const log: Log = {
+  ...silentLog,
+  error: (fields) => assert.fail(JSON.stringify(fields)),
+};
 
 function sight(change: Partial<Override> & { for_ms?: number; left_ms?: number | null } = {}) {
   const { for_ms = 0, left_ms = null, ...rest } = change;
@@ -44,7 +48,7 @@ class Agent {
   constructor(name: string, wallError_ms: number, clock: VirtualClock) {
     this.name = name;
     this.#wallError_ms = wallError_ms;
-    this.book = new OverrideBook(clock, fail);
+    this.book = new OverrideBook(clock, log);
     this.book.onLoss(({ lost }) => this.lost.push(lost));
   }
 
@@ -74,7 +78,7 @@ const anySight = fc
   });
 
 function bookOf(sights: readonly OverrideSight[]): OverrideBook {
-  const book = new OverrideBook(new VirtualClock(), fail);
+  const book = new OverrideBook(new VirtualClock(), log);
   for (const one of sights) book.offer(one);
   return book;
 }
@@ -167,7 +171,7 @@ describe('an order', () => {
   });
 
   test('is told as lost once if another overwrites it unseen, and listed until one sees it', () => {
-    const book = new OverrideBook(new VirtualClock(), fail);
+    const book = new OverrideBook(new VirtualClock(), log);
     const told: string[] = [];
     book.onLoss(({ lost, won }) => told.push(`${lost.by} by ${won.by}`));
     const ann = sight({ by: 'ann', stamp: at(1) });
@@ -184,7 +188,7 @@ describe('an order', () => {
   });
 
   test('that arrives after the one that has overwritten it is told as lost, too', () => {
-    const book = new OverrideBook(new VirtualClock(), fail);
+    const book = new OverrideBook(new VirtualClock(), log);
     const told: string[] = [];
     book.onLoss(({ lost }) => told.push(lost.by));
     book.offer(sight({ by: 'eve', stamp: at(5), replaces: [at(4), at(2)] }));
@@ -199,7 +203,7 @@ describe('an order', () => {
 describe('an override', () => {
   test('ends by itself on the reader’s own clock, and no old copy brings it back', () => {
     const clock = new VirtualClock(5_000);
-    const book = new OverrideBook(clock, fail);
+    const book = new OverrideBook(clock, log);
     const drain = sight({ for_ms: 1_000, left_ms: 2_000 });
     book.offer(drain);
     assert.deepEqual(book.held(), [{ override: drain.override, since: 4_000, until: 7_000 }]);
@@ -213,7 +217,7 @@ describe('an override', () => {
   });
 
   test('whose times were a guess goes by the first who knows them better', () => {
-    const book = new OverrideBook(new VirtualClock(), fail);
+    const book = new OverrideBook(new VirtualClock(), log);
     const seen: (number | null)[] = [];
     book.subscribe(({ left_ms }) => seen.push(left_ms));
     book.offer(sight({ left_ms: 5 }), true);
@@ -227,7 +231,7 @@ describe('an override', () => {
 
   test('that was removed keeps old copies out until nobody can have one', () => {
     const clock = new VirtualClock();
-    const book = new OverrideBook(clock, fail);
+    const book = new OverrideBook(clock, log);
     const drain = sight({ stamp: at(1) });
     book.offer(drain);
     book.offer(sight({ stamp: at(2), action: null, replaces: [at(1)] }));
@@ -241,7 +245,7 @@ describe('an override', () => {
 
   test('told by a book that had it for long is as old, and ends as soon', () => {
     const [one, other] = [new VirtualClock(0), new VirtualClock(9_999_999)];
-    const [from, to] = [new OverrideBook(one, fail), new OverrideBook(other, fail)];
+    const [from, to] = [new OverrideBook(one, log), new OverrideBook(other, log)];
     from.offer(sight({ left_ms: HOUR_MS }));
     one.advance(HOUR_MS / 2);
     for (const each of from.all()) to.offer(each);
@@ -249,22 +253,60 @@ describe('an override', () => {
   });
 });
 
-test('a full book takes no more, but what only keeps old copies out gives way', () => {
-  const book = new OverrideBook(new VirtualClock(), fail);
+describe('a full book', () => {
   const of = (i: number, change: Parameters<typeof sight>[0] = {}) =>
     sight({ scope: { site: `s${i}`, service: null, endpoint: null, label: null }, ...change });
-  for (let i = 0; i < OVERRIDES_MAX; i++) assert.ok(book.offer(of(i)));
-  assert.equal(book.offer(of(OVERRIDES_MAX)), false);
-  assert.ok(book.offer(of(7, { stamp: at(2), action: 'up', replaces: [at(1)] })), 'a known one');
-  assert.ok(book.offer(of(9, { stamp: at(2), action: null, for_ms: 5, replaces: [at(1)] })));
-  assert.ok(book.offer(of(8, { stamp: at(2), action: null, for_ms: 1, replaces: [at(1)] })));
-  assert.ok(book.offer(of(OVERRIDES_MAX)));
-  assert.deepEqual([book.get('site=s9'), book.get('site=s8')?.override.action], [null, null]);
-  assert.equal(book.all().length, OVERRIDES_MAX);
+  const removed = (i: number, for_ms: number) => of(i, { action: null, for_ms });
+
+  test('takes no more, but what only keeps old copies out gives way', () => {
+    const book = new OverrideBook(new VirtualClock(), log);
+    for (let i = 0; i < OVERRIDES_MAX; i++) assert.ok(book.offer(of(i)));
+    assert.equal(book.offer(of(OVERRIDES_MAX)), false);
+    assert.ok(book.offer(of(7, { stamp: at(2), action: 'up', replaces: [at(1)] })), 'a known one');
+    assert.ok(book.offer(of(9, { stamp: at(2), action: null, for_ms: 5, replaces: [at(1)] })));
+    assert.ok(book.offer(of(8, { stamp: at(2), action: null, for_ms: 1, replaces: [at(1)] })));
+    assert.ok(book.offer(of(OVERRIDES_MAX)));
+    assert.deepEqual([book.get('site=s9'), book.get('site=s8')?.override.action], [null, null]);
+    assert.equal(book.all().length, OVERRIDES_MAX);
+  });
+
+  test('holds the same in the end as another one, though each had other old ones', () => {
+    const clock = new VirtualClock();
+    const books = [new OverrideBook(clock, log), new OverrideBook(clock, log)];
+    books.forEach((book, n) => {
+      for (let i = 0; i < OVERRIDES_MAX; i++) {
+        book.offer(removed(n * OVERRIDES_MAX + i, 10 * i + n));
+      }
+    });
+    const [one, other] = books as [OverrideBook, OverrideBook];
+    for (const each of one.all()) other.offer(each);
+    for (const each of other.all()) one.offer(each);
+    assert.deepEqual(held(one), held(other));
+    assert.ok(!held(one).some(({ id }) => id === `site=s${OVERRIDES_MAX - 1}`), 'an oldest one');
+    assert.deepEqual(
+      other.all().map((each) => one.offer(each)),
+      other.all().map(() => false),
+      'nothing is news any more',
+    );
+  });
+
+  test('tells once that it has no room, and again after it had some', () => {
+    const told: unknown[] = [];
+    const warn = (fields: object): void => void told.push(fields);
+    const book = new OverrideBook(new VirtualClock(), { ...log, warn });
+    for (let i = 0; i < OVERRIDES_MAX; i++) book.offer(of(i));
+    book.offer(removed(OVERRIDES_MAX, 1));
+    assert.deepEqual(told, [], 'what is in force no more is no loss');
+    for (const i of [1, 2, 3]) book.offer(of(OVERRIDES_MAX + i));
+    assert.equal(told.length, 1);
+    book.offer(of(9, { stamp: at(2), action: null, replaces: [at(1)] }));
+    for (const i of [1, 2, 3]) book.offer(of(OVERRIDES_MAX + i));
+    assert.equal(told.length, 2);
+  });
 });
 
 test('a subscriber is given what is known, and then only what is later', () => {
-  const book = new OverrideBook(new VirtualClock(), fail);
+  const book = new OverrideBook(new VirtualClock(), log);
   book.offer(sight({ stamp: at(2) }));
   const seen: number[] = [];
   const leave = book.subscribe(({ override }) => seen.push(override.stamp.clock));

@@ -5,6 +5,7 @@
  */
 import type { Clock, Timer } from '../../src/base/clock.ts';
 import { Listeners } from '../../src/base/listeners.ts';
+import { silentLog } from '../../src/base/log.ts';
 import type { OverrideSight } from '../../src/model/override.ts';
 import { newer, type Report, writerOf } from '../../src/model/report.ts';
 import { NewestReports } from '../../src/share/newest.ts';
@@ -147,7 +148,7 @@ class SimStore implements Store {
     this.#network = network;
     this.site = site;
     this.#reports = new NewestReports(ignore, { clock, after_ms: 3 * TTL_MS });
-    this.#overrides = new OverrideBook(clock, ignore);
+    this.#overrides = new OverrideBook(clock, silentLog);
     this.#heardAt = network.servers.map(() => null);
     this.#poll();
   }
