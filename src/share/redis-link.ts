@@ -139,7 +139,10 @@ export class RedisLink {
       const secrets = await this.#readSecrets();
       const heard = this.#heard;
       const sockets = this.#sockets;
+      // No connection may begin that `close` would not see.
+      if (this.#closed) return;
       const location = await locate({ server, secrets, deployment, heard, sockets, clock });
+      if (this.#closed) return;
       const { node } = location;
       const { password } = secrets;
       const redis = await openRedis({ ...server, node, secrets, password, sockets, clock });

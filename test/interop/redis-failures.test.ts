@@ -8,12 +8,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SystemClock } from '../../src/base/clock.ts';
-import { silentLog } from '../../src/base/log.ts';
-import { prng } from '../../src/base/prng.ts';
 import { ok } from '../../src/base/result.ts';
 import { OVERRIDES_MAX } from '../../src/share/override-book.ts';
-import { RedisStore } from '../../src/share/redis-store.ts';
+import type { RedisStore } from '../../src/share/redis-store.ts';
 import { eventually } from '../support/eventually.ts';
 import { need } from '../support/need.ts';
 import { RedisServer } from '../support/redis.ts';
@@ -214,12 +211,9 @@ describe('Redis servers that live but do not serve', { skip: need('redis-server'
     const server = await start();
     await server.command(...(aclOf('test', 'isobar') as [string, ...string[]]));
     let password = 'open-sesame';
-    const store = new RedisStore({
-      servers: [redisServer(server.url, { username: 'isobar' })],
-      secrets: async () => ok({ ...NO_SECRETS, password }),
-      ...{ deployment: 'test', writers: () => [], ttl_ms: 5_000, log: silentLog },
-      ...{ clock: new SystemClock(), prng: prng(1) },
-    });
+    const config = redisServer(server.url, { username: 'isobar' });
+    const secrets = async () => ok({ ...NO_SECRETS, password });
+    const store = redisStore([config], { secrets });
     stores.push(store);
     await connected(store);
     await server.command('ACL', 'SETUSER', 'isobar', '-eval');

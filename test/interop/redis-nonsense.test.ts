@@ -4,9 +4,16 @@
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { ok } from '../../src/base/result.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Answer, FakeRedis, SUBSCRIBED } from '../support/redis-fake.ts';
-import { ordersOf, redisStore, sequencesOf, testOverride } from '../support/redis-store.ts';
+import {
+  NO_SECRETS,
+  ordersOf,
+  redisStore,
+  sequencesOf,
+  testOverride,
+} from '../support/redis-store.ts';
 import { testReport } from '../support/report.ts';
 
 const CHANNEL = 'isobar:{test}:news';
@@ -134,5 +141,25 @@ describe('a Redis server that answers nonsense', () => {
     );
     await store.close();
     await Promise.all(fakes.map((fake) => fake.close()));
+  });
+
+  test('no connection begins after the end, though the secrets come late', async () => {
+    const fake = await FakeRedis.start(but({}));
+    let give = (): void => {};
+    const given = new Promise<void>((resolve) => {
+      give = resolve;
+    });
+    const secrets = async () => {
+      await given;
+      return ok(NO_SECRETS);
+    };
+    const store = redisStore([fake.url], { secrets });
+    await store.close();
+    give();
+    const other = redisStore([fake.url]);
+    await eventually('another one is connected', () => other.connected);
+    assert.equal(fake.connections, 1);
+    await other.close();
+    await fake.close();
   });
 });

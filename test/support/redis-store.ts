@@ -7,7 +7,7 @@ import type { RedisServerConfig } from '../../src/model/config.ts';
 import type { Override, OverrideSight } from '../../src/model/override.ts';
 import { idOf, siteScope } from '../../src/model/override.ts';
 import type { RedisSecrets } from '../../src/share/redis-connector.ts';
-import { RedisStore } from '../../src/share/redis-store.ts';
+import { RedisStore, type RedisStoreOptions } from '../../src/share/redis-store.ts';
 import type { Store } from '../../src/share/store.ts';
 
 export const TEST_WRITERS = ['fra/fra', 'fra/fra2', 'iad/iad', 'sin/sin'];
@@ -40,7 +40,8 @@ export function redisServer(url: string, more: Partial<RedisServerConfig> = {}):
 export interface TestStoreOptions {
   readonly deployment?: string;
   readonly log?: Log;
-  readonly secrets?: Partial<RedisSecrets>;
+  /** Those that are not null, or how they are read. */
+  readonly secrets?: Partial<RedisSecrets> | RedisStoreOptions['secrets'];
   readonly writers?: readonly string[];
   readonly ttl_ms?: number;
 }
@@ -50,9 +51,11 @@ export function redisStore(
   options: TestStoreOptions = {},
 ): RedisStore {
   const { deployment = 'test', log = silentLog, writers = TEST_WRITERS, ttl_ms = 5_000 } = options;
+  const { secrets = {} } = options;
   return new RedisStore({
     servers: servers.map((one) => (typeof one === 'string' ? redisServer(one) : one)),
-    secrets: async () => ok({ ...NO_SECRETS, ...options.secrets }),
+    secrets:
+      typeof secrets === 'function' ? secrets : async () => ok({ ...NO_SECRETS, ...secrets }),
     deployment,
     writers: () => writers,
     ttl_ms,
