@@ -121,7 +121,9 @@ export class Reporter {
   }
 
   /** Goes on from the rulings of `report`, which the process before made at `made_at`. */
-  recall({ rulings, ruled_ms, evicted }: Report, made_at: number): void {
+  recall(report: Report, made_at: number): void {
+    const { rulings, ruled_ms, evicted } = report;
+    this.#numbering.goBeyond(report);
     this.#memory = { ...this.#memory, rulings, evicted };
     this.#ruledAt = made_at - ruled_ms;
   }

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { Reporter } from '../../src/agent/reporter.ts';
 import { VirtualClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
+import { newer } from '../../src/model/report.ts';
 import { MemoryHub } from '../../src/share/memory-store.ts';
 import { testReport } from '../support/report.ts';
 
@@ -14,7 +15,8 @@ test('rulings, their age and what was evicted are in the first report after a re
   const rulings = {
     'fra-lb1/web': { up: true, for_ms: 7, downs: 3, penalty: 900, suppressed: true },
   };
-  const last = testReport('fra', 9, { agent: 'fra-a', rulings, ruled_ms: 200, evicted: ['x/web'] });
+  const life = { agent: 'fra-a', incarnation: 1e13 };
+  const last = testReport('fra', 9, { ...life, rulings, ruled_ms: 200, evicted: ['x/web'] });
   reporter.recall(last, clock.now() - 30_000);
   clock.advance(1_000);
   const seen = { endpoints: {}, observed: {}, suspect: null, uplink: null };
@@ -23,5 +25,6 @@ test('rulings, their age and what was evicted are in the first report after a re
   assert.equal(report.ruled_ms, 31_200);
   assert.deepEqual(report.evicted, ['x/web']);
   assert.equal(report.agent, 'fra-a');
+  assert.ok(newer(reporter.next(seen, clock.now()), last), 'also with a clock that was set back');
   reporter.close();
 });

@@ -6,6 +6,7 @@ import type { Report } from '../../src/model/report.ts';
 import { MemoryHub } from '../../src/share/memory-store.ts';
 import { NewestReports, WRITERS_MAX } from '../../src/share/newest.ts';
 import { Numbering } from '../../src/share/numbering.ts';
+import { INCARNATION_MAX } from '../../src/share/report-schema.ts';
 import { testReport } from '../support/report.ts';
 
 const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
@@ -65,16 +66,16 @@ describe('newest reports', () => {
   });
 });
 
+/** Of the agent of fra, which has a store of its own. */
+function numberingAt(incarnation: number, hub = new MemoryHub()) {
+  const store = hub.store('fra');
+  const of = { site: 'fra', agent: 'fra', incarnation };
+  return { hub, store, numbering: new Numbering({ ...of, store, log: silentLog }) };
+}
+
 describe('numbering of own reports', () => {
   test('counts up within its incarnation, and its own echo changes nothing', async () => {
-    const store = new MemoryHub().store('fra');
-    const numbering = new Numbering({
-      site: 'fra',
-      agent: 'fra',
-      incarnation: 5,
-      store,
-      log: silentLog,
-    });
+    const { numbering, store } = numberingAt(5);
     for (const sequence of [1, 2, 3]) {
       assert.deepEqual(numbering.next(), { incarnation: 5, sequence });
       store.publish(testReport('fra', sequence, { incarnation: 5 }));
@@ -86,19 +87,31 @@ describe('numbering of own reports', () => {
     const hub = new MemoryHub();
     hub.store('fra').publish(testReport('fra', 40, { incarnation: 900 }));
     await settled();
-    const store = hub.store('fra');
+    const { numbering, store } = numberingAt(100, hub);
     const seen: string[] = [];
     hub.store('iad').subscribe((report) => seen.push(numbers(report)));
-    const numbering = new Numbering({
-      site: 'fra',
-      agent: 'fra',
-      incarnation: 100,
-      store,
-      log: silentLog,
-    });
     await settled();
     store.publish({ ...testReport('fra', 0), ...numbering.next() });
     await settled();
     assert.deepEqual(seen, ['900.40', '901.1']);
+  });
+
+  test('what a file tells of its former life counts as well as what the store tells', () => {
+    const { numbering } = numberingAt(100);
+    numbering.goBeyond({ incarnation: 900, sequence: 40 });
+    assert.deepEqual(numbering.next(), { incarnation: 901, sequence: 1 });
+    numbering.goBeyond({ incarnation: 900, sequence: 41 });
+    assert.deepEqual(numbering.next(), { incarnation: 901, sequence: 2 });
+  });
+
+  test('somebody’s report of the last incarnation does not silence it', async () => {
+    const { numbering, hub, store } = numberingAt(100);
+    hub.store('fra').publish(testReport('fra', 7, { incarnation: INCARNATION_MAX }));
+    await settled();
+    const seen: string[] = [];
+    hub.store('iad').subscribe((report) => seen.push(numbers(report)));
+    store.publish({ ...testReport('fra', 0), ...numbering.next() });
+    await settled();
+    assert.deepEqual(seen, [`${INCARNATION_MAX}.7`, `${INCARNATION_MAX}.8`]);
   });
 });
