@@ -10,10 +10,22 @@ import { parentPort, Worker, workerData } from 'node:worker_threads';
 import { keepNewSpaceSmall } from './memory.ts';
 import { err, ok, type Result } from './result.ts';
 
+/**
+ * V8 forgets what `keepNewSpaceSmall` said at some time in the start of a thread, which takes a few
+ * hundred milliseconds when others are busy: long enough for the space of every thread to grow.
+ */
+const STARTING_INTERVAL_MS = 5;
+
 /** A new thread of this process; all of them are made here. */
 export function newThread(entry: URL, workerData: unknown): Worker {
   const worker = new Worker(entry, { workerData });
-  worker.once('online', keepNewSpaceSmall);
+  const again = setInterval(keepNewSpaceSmall, STARTING_INTERVAL_MS);
+  const started = (): void => clearInterval(again);
+  worker.once('online', () => {
+    started();
+    keepNewSpaceSmall();
+  });
+  worker.once('exit', started);
   return worker;
 }
 
