@@ -13,11 +13,17 @@ import { eventually } from '../support/eventually.ts';
 import { need } from '../support/need.ts';
 import { freePort, HOST, RedisServer } from '../support/redis.ts';
 import { ACL_COMMANDS, redisBench } from '../support/redis-bench.ts';
-import { TestAuthority } from '../support/redis-fleet.ts';
+import { clusterNode, Fleet, TestAuthority } from '../support/redis-fleet.ts';
 import { redisServer, redisStore } from '../support/redis-store.ts';
 
 const skip = need('redis-server', 'openssl');
 const NO_FILES = { ca_file: null, certificate: null, key: null, server_name: null };
+
+const secretsOf = (authority: TestAuthority) => ({
+  ca: authority.text('ca', 'pem'),
+  certificate: authority.text('client', 'pem'),
+  key: authority.text('client', 'key'),
+});
 
 describe('Redis over TLS', { skip }, () => {
   let authority: TestAuthority;
@@ -36,11 +42,7 @@ describe('Redis over TLS', { skip }, () => {
 
   const config = (server_name: string | null = null): RedisServerConfig =>
     redisServer(`rediss://${HOST}:${port}`, { tls: { ...NO_FILES, server_name } });
-  const secrets = () => ({
-    ca: authority.text('ca', 'pem'),
-    certificate: authority.text('client', 'pem'),
-    key: authority.text('client', 'key'),
-  });
+  const secrets = () => secretsOf(authority);
 
   storeContract('Redis by TLS and ACL', { skip }, () =>
     redisBench({ nodes: [server], server: config(), secrets: secrets() }),
@@ -80,4 +82,50 @@ describe('Redis over TLS', { skip }, () => {
     const plain = redisServer(server.url, { tls: NO_FILES });
     assert.notEqual(await outcome(plain, secrets()), 'up');
   });
+});
+
+/** Of one server each, and every word of it by TLS; the failures are tested without. */
+describe('Redis over TLS that must be found', { skip }, () => {
+  let authority: TestAuthority;
+  let fleet: Fleet;
+  let master: RedisServer;
+  let node: RedisServer;
+  let group: RedisServerConfig;
+  let cluster: RedisServerConfig;
+
+  before(async () => {
+    authority = new TestAuthority();
+    fleet = new Fleet();
+    const ports = [await freePort(), await freePort(), await freePort()] as const;
+    const byTls = (port: number, more: string): string[] => [
+      ...authority.serverOptions(port),
+      ...more.split(' '),
+    ];
+    master = await fleet.server(...byTls(ports[0], '--tls-replication yes'));
+    await fleet.sentinel([
+      ...authority.serverLines(ports[1]),
+      'tls-replication yes',
+      `sentinel monitor isobar ${HOST} ${ports[0]} 1`,
+    ]);
+    node = await clusterNode(fleet, 0, byTls(ports[2], '--tls-cluster yes'));
+    await node.command('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
+    await eventually('the Cluster is whole', async () =>
+      /cluster_state:ok/.test(String(await node.command('CLUSTER', 'INFO'))),
+    );
+    const at = (port: number, more: Partial<RedisServerConfig>): RedisServerConfig =>
+      redisServer(`rediss://${HOST}:${port}`, { tls: NO_FILES, ...more });
+    group = at(ports[1], { kind: 'sentinel', group: 'isobar' });
+    cluster = at(ports[2], { kind: 'cluster' });
+  });
+  after(async () => {
+    await fleet.end();
+    authority.remove();
+  });
+
+  storeContract('Redis under Sentinel by TLS', { skip }, () =>
+    redisBench({ nodes: [master], server: group, secrets: secretsOf(authority) }),
+  );
+  storeContract('Redis Cluster by TLS', { skip }, () =>
+    redisBench({ nodes: [node], server: cluster, secrets: secretsOf(authority) }),
+  );
 });

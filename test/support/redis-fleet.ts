@@ -38,15 +38,17 @@ export class TestAuthority {
 
   /** Options of redis-server; it asks its clients for a certificate. */
   serverOptions(port: number): string[] {
+    return this.serverLines(port).flatMap((line) => `--${line}`.split(' '));
+  }
+
+  /** The same as lines of its configuration file. */
+  serverLines(port: number): string[] {
     return [
-      ...['--tls-port', String(port), '--tls-auth-clients', 'yes'],
-      ...[
-        '--tls-cert-file',
-        this.path('server', 'pem'),
-        '--tls-key-file',
-        this.path('server', 'key'),
-      ],
-      ...['--tls-ca-cert-file', this.path('ca', 'pem')],
+      `tls-port ${port}`,
+      'tls-auth-clients yes',
+      `tls-cert-file ${this.path('server', 'pem')}`,
+      `tls-key-file ${this.path('server', 'key')}`,
+      `tls-ca-cert-file ${this.path('ca', 'pem')}`,
     ];
   }
 
@@ -73,7 +75,7 @@ export class TestAuthority {
 }
 
 /** Processes with a directory of their own, which are ended together. */
-class Fleet {
+export class Fleet {
   readonly dir = mkdtempSync(join(tmpdir(), 'isobar-redis-'));
   readonly #endings: (() => Promise<void>)[] = [];
 
@@ -249,9 +251,14 @@ export class RedisCluster {
   }
 }
 
-async function clusterNode(fleet: Fleet, n: number): Promise<RedisServer> {
+/** Node `n` of a Cluster, which knows no other and has no slots yet. */
+export async function clusterNode(
+  fleet: Fleet,
+  n: number,
+  more: readonly string[] = [],
+): Promise<RedisServer> {
   const bus = String(await freePort());
   const file = join(fleet.dir, `nodes-${n}.conf`);
   const options = ['--cluster-enabled', 'yes', '--cluster-config-file', file];
-  return fleet.server(...options, '--cluster-node-timeout', '1500', '--cluster-port', bus);
+  return fleet.server(...options, '--cluster-node-timeout', '1500', '--cluster-port', bus, ...more);
 }
