@@ -18,7 +18,7 @@ export interface LoadQuestion {
 
 export interface LoadCounts {
   sent: number;
-  /** No answer within `LATE_MAX_MS` of the end. */
+  /** No answer within `late_max_ms` of the end. */
   lost: number;
   /** What was answered in place of what is right; the first few. */
   readonly wrong: string[];
@@ -43,18 +43,24 @@ export class DnsLoad {
   readonly #questions: readonly LoadQuestion[];
   readonly #askers: Asker[] = [];
   readonly #per_s: number;
+  readonly #late_max_ms: number;
   #counts: LoadCounts = { sent: 0, lost: 0, wrong: [] };
   #turn = 0;
   #timer: NodeJS.Timeout | null = null;
 
-  private constructor(questions: readonly LoadQuestion[], per_s: number) {
+  private constructor(questions: readonly LoadQuestion[], per_s: number, late_max_ms: number) {
     this.#questions = questions;
     this.#per_s = per_s;
+    this.#late_max_ms = late_max_ms;
   }
 
   /** `per_s` queries a second in total, from now on, the questions in turn. */
-  static async start(questions: readonly LoadQuestion[], per_s: number): Promise<DnsLoad> {
-    const load = new DnsLoad(questions, per_s);
+  static async start(
+    questions: readonly LoadQuestion[],
+    per_s: number,
+    late_max_ms = LATE_MAX_MS,
+  ): Promise<DnsLoad> {
+    const load = new DnsLoad(questions, per_s, late_max_ms);
     for (let i = 0; i < SOCKETS; i++) await load.#open();
     load.#send();
     return load;
@@ -65,7 +71,7 @@ export class DnsLoad {
     const open = this.#askers.flatMap(({ waiting }) => [...waiting].map((one) => [waiting, one]));
     const asked = open as [Map<number, LoadQuestion>, [number, LoadQuestion]][];
     const missing = () => asked.filter(([waiting, [id, one]]) => waiting.get(id) === one);
-    const until = performance.now() + LATE_MAX_MS;
+    const until = performance.now() + this.#late_max_ms;
     while (missing().length > 0 && performance.now() < until) await sleep(10);
     for (const [waiting, [id]] of missing()) {
       waiting.delete(id);

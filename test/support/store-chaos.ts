@@ -39,8 +39,6 @@ const REPORT_INTERVAL_MS = 250;
 /** A report from before the heal is older than this. */
 const FRESH_MS = 1_000;
 const WHOLE_MAX_MS = 10_000;
-/** From a client's connection until it counts its server as there. */
-const SETTLE_MS = 1_000;
 /** Beyond `report_stale`, so that a site which counts silence wrongly drops the others. */
 const LONG_MS = 4_000;
 
@@ -99,8 +97,6 @@ class Chaos {
   readonly #daemons: ChildProcess[] = [];
   readonly #routes: string[] = [];
   readonly #alone = new Set<string>();
-  /** Clients of each server while all is well. */
-  #clients = 0;
   #load: DnsLoad | null = null;
 
   constructor(dir: string) {
@@ -128,17 +124,15 @@ class Chaos {
     collector.onChange(({ kind, peer, prefix = 'session' }) => {
       this.#routes.push(`${kind} ${prefix} of AS ${peer.as}`);
     });
-    this.#clients = await clientsOf(this.#redis[0]!);
     this.#load = await DnsLoad.start(questions(), QUERIES_PER_S);
     void this.#watchAlone();
   }
 
+  /** What it tells of queries and routes is all that happened since the step before. */
   async step({ failure, servers }: ChaosStep): Promise<ChaosResult> {
     await this.#settled();
     const victims = servers.map((index) => this.#redis[index]!);
     this.#alone.clear();
-    this.#routes.length = 0;
-    await this.#load!.take();
     await FAIL[failure](victims);
     const healed = performance.now();
     let missing = await this.#missing(healed);
@@ -148,7 +142,13 @@ class Chaos {
     }
     const whole_ms = Math.round(performance.now() - healed);
     const counts = await this.#load!.take();
-    return { ...counts, routes: [...this.#routes], alone: [...this.#alone], whole_ms, missing };
+    return {
+      ...counts,
+      routes: this.#routes.splice(0),
+      alone: [...this.#alone],
+      whole_ms,
+      missing,
+    };
   }
 
   async stop(): Promise<void> {
@@ -163,11 +163,12 @@ class Chaos {
 
   /** Every site has every server back, so that of three servers two can be spared. */
   async #settled(): Promise<void> {
-    for (const server of this.#redis) {
-      const all = async () => (await clientsOf(server)) >= this.#clients;
-      await eventually('all servers have all their clients', all);
+    for (const [index, name] of SITES.entries()) {
+      await eventually(`${name} has all servers back`, async () => {
+        const servers = (await statusOf(index))?.store ?? [];
+        return servers.length > 0 && servers.every(({ state }) => state === 'up');
+      });
     }
-    await sleep(SETTLE_MS);
   }
 
   #write(): void {
@@ -249,11 +250,6 @@ const FAIL: Readonly<Record<Failure, (victims: readonly RedisServer[]) => Promis
 
 async function nft(rules: string): Promise<void> {
   await run('nft', [rules]);
-}
-
-async function clientsOf(server: RedisServer): Promise<number> {
-  const info = String(await server.command('INFO', 'clients'));
-  return Number(/connected_clients:([0-9]+)/.exec(info)?.[1] ?? 0);
 }
 
 async function statusOf(index: number): Promise<Status | null> {
