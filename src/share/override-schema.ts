@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { err, ok, type Result } from '../base/result.ts';
 import { idOf, type OverrideSight, REPLACES_MAX } from '../model/override.ts';
+import { NUMBER_MAX } from './report-schema.ts';
 
 /** Of a part of the scope, or of an agent. */
 const NAME_CHARS_MAX = 255;
@@ -38,8 +39,8 @@ const override = z
 
 export const overrideSight = z.object({
   override,
-  for_ms: z.number().nonnegative(),
-  left_ms: z.number().nullable(),
+  for_ms: z.number().nonnegative().max(NUMBER_MAX),
+  left_ms: z.number().min(-NUMBER_MAX).max(NUMBER_MAX).nullable(),
 });
 
 /** An override of its own, sharing nothing with `value`; or what is wrong, and where. */

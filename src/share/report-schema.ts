@@ -23,18 +23,24 @@ export const SITE_ROUTES_MAX = 1_024;
 /** Endpoints of all sites together: slots of the health table. */
 export const ENDPOINTS_MAX = 65_536;
 const PEERS_MAX = 1_000;
+/** Of durations and amounts: sums of larger ones would not be finite for ever. */
+export const NUMBER_MAX = Number.MAX_SAFE_INTEGER;
 
 const name = z.string().min(1).max(NAME_CHARS_MAX);
 const text = z.string().max(TEXT_CHARS_MAX);
 const count = z.number().int().nonnegative();
-const amount = z.number().nonnegative();
-const duration_ms = z.number().nonnegative();
+const amount = z.number().nonnegative().max(NUMBER_MAX);
+const duration_ms = z.number().nonnegative().max(NUMBER_MAX);
 const part = z.number().min(0).max(1);
 
+/** Counted before any entry is looked at: a hundred thousand bad ones would take seconds. */
 function bounded<Value extends z.ZodType>(value: Value, keysMax: number) {
   return z
-    .record(name, value)
-    .refine((record) => Object.keys(record).length <= keysMax, `more than ${keysMax} entries`);
+    .unknown()
+    .refine((entries) => Object.keys(Object(entries)).length <= keysMax, {
+      error: `more than ${keysMax} entries`,
+    })
+    .pipe(z.record(name, value));
 }
 
 const endpointSight = z.object({
@@ -58,7 +64,7 @@ const loadSight = z.object({
   used: amount,
   demand: amount,
   own: amount,
-  capacity: z.number().positive(),
+  capacity: z.number().positive().max(NUMBER_MAX),
 });
 
 const routeSight = z.object({

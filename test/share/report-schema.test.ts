@@ -55,6 +55,14 @@ describe('a report from the network', () => {
     assert.deepEqual(checkReport(newer), { ok: true, value: good });
   });
 
+  test('a name that is no property of its own is no entry', () => {
+    const grants = '"grants":{"__proto__":7,"constructor":8}';
+    const parsed = parseReport(JSON.stringify(good).replace('"grants":{"iad":3}', grants));
+    assert.ok(parsed.ok);
+    assert.deepEqual(Object.entries(parsed.value.spill.grants), [['constructor', 8]]);
+    assert.equal(Object.getPrototypeOf(parsed.value.spill.grants), Object.prototype);
+  });
+
   const sight = good.endpoints['fra-lb1/web'];
   const mistakes: [string, string, unknown, RegExp][] = [
     ['a missing field', 'routes', undefined, /^routes: /],
@@ -64,6 +72,9 @@ describe('a report from the network', () => {
     ['half a sequence', 'sequence', 1.5, /^sequence: /],
     ['a load that is not finite', 'load.used', Number.POSITIVE_INFINITY, /^load.used: /],
     ['a load that is not a number', 'load.demand', Number.NaN, /^load.demand: /],
+    ['a duration that sums would make infinite', 'ruled_ms', 1e308, /^ruled_ms: /],
+    ['a demand beyond all numbers', 'load.demand', 1e308, /^load.demand: /],
+    ['more than are looked at', 'endpoints', crowd(100_000, 1), /^endpoints: more than/],
     ['no capacity', 'load.capacity', 0, /^load.capacity: /],
     ['a share above one', 'spill.shares.sin', 1.1, /^spill.shares.sin: /],
     ['a negative grant', 'spill.grants.iad', -1, /^spill.grants.iad: /],
