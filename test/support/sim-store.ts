@@ -6,7 +6,7 @@
 import type { Clock, Timer } from '../../src/base/clock.ts';
 import { Listeners } from '../../src/base/listeners.ts';
 import { silentLog } from '../../src/base/log.ts';
-import type { OverrideSight } from '../../src/model/override.ts';
+import { laterStamp, type OverrideSight } from '../../src/model/override.ts';
 import { newer, type Report, writerOf } from '../../src/model/report.ts';
 import { NewestReports } from '../../src/share/newest.ts';
 import { OverrideBook } from '../../src/share/override-book.ts';
@@ -28,10 +28,20 @@ interface Held {
   readonly until: number;
 }
 
+interface HeldSight {
+  readonly sight: OverrideSight;
+  readonly at: number;
+}
+
+/** As it is so much later, in milliseconds. */
+function aged({ override, for_ms, left_ms }: OverrideSight, ms: number): OverrideSight {
+  return { override, for_ms: for_ms + ms, left_ms: left_ms === null ? null : left_ms - ms };
+}
+
 /** A server; it survives the stores, and may lose everything. */
 class SimServer {
   readonly reports = new Map<string, Held>();
-  readonly overrides = new Map<string, OverrideSight>();
+  readonly overrides = new Map<string, HeldSight>();
 
   wipe(): void {
     this.reports.clear();
@@ -90,7 +100,11 @@ export class SimNetwork {
   writeOverride(site: string, server: number, sight: OverrideSight): void {
     this.#later(() => {
       if (!this.#takes(site, server)) return;
-      this.servers[server]!.overrides.set(sight.override.id, sight);
+      const { overrides } = this.servers[server]!;
+      const { override } = sight;
+      const held = overrides.get(override.id);
+      if (held && !laterStamp(override.stamp, held.sight.override.stamp)) return;
+      overrides.set(override.id, { sight, at: this.clock.now() });
       this.#push(server, (store) => store.receiveOverrides([sight]));
     });
   }
@@ -102,10 +116,12 @@ export class SimNetwork {
       const now = this.clock.now();
       const { reports, overrides } = this.servers[server]!;
       const current = [...reports.values()].filter(({ until }) => until > now);
+      const orders = [...overrides.values()].map(({ sight, at }) => aged(sight, now - at));
       this.#later(() => {
         if (!this.line(store.site, server).in) return;
         store.receive(current.map(({ report }) => report));
-        store.receiveOverrides([...overrides.values()]);
+        store.receiveOverrides(orders);
+        store.rewrite(server, orders);
         done();
       });
     });
@@ -206,6 +222,18 @@ class SimStore implements Store {
   receiveOverrides(sights: readonly OverrideSight[]): void {
     if (this.#closed) return;
     for (const sight of sights) this.#overrides.offer(sight);
+  }
+
+  /** Writes what the server lacks of what it was just read to hold, as after it has lost everything. */
+  rewrite(server: number, orders: readonly OverrideSight[]): void {
+    if (this.#closed) return;
+    const held = new Map(orders.map(({ override }) => [override.id, override.stamp]));
+    for (const sight of this.#overrides.all()) {
+      const { id, stamp } = sight.override;
+      const known = held.get(id);
+      if (known && !laterStamp(stamp, known)) continue;
+      this.#network.writeOverride(this.site, server, sight);
+    }
   }
 
   #poll(): void {
