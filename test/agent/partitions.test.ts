@@ -258,6 +258,22 @@ describe('the store', () => {
       assert.deepEqual([...sites.counts()], []);
     }));
 
+  test('loses everything: an override is there for an agent that knew nothing of it', () =>
+    withSites({ servers: 2 }, async (sites) => {
+      await sites.stopAgent('sin');
+      sites.agents.get('fra')!.overrides.drain('iad', 'ops', 'upgrade');
+      await sites.run(3_000);
+      for (const server of sites.network.servers) server.wipe();
+      await sites.run(3_000);
+      await sites.startAgent('sin');
+      await sites.run(3_000);
+      const known = sites.agents.get('sin')!.overrides.list();
+      assert.deepEqual(
+        known.map(({ override }) => override.id),
+        ['site=iad'],
+      );
+    }));
+
   test('loses everything again and again: nothing changes', () =>
     withSites({ servers: 1 }, async (sites) => {
       for (let i = 0; i < 12; i++) {
