@@ -8,7 +8,7 @@ import { DnsServer } from '../dns/server.ts';
 import type { TsigSecret } from '../dns/transfer/signing.ts';
 import type { GeoMap } from '../geo/map.ts';
 import type { Config, Site } from '../model/config.ts';
-import type { SiteEvent } from '../model/event.ts';
+import type { Happening } from '../model/event.ts';
 import type { Plan } from '../model/plan.ts';
 import { SpillController } from '../spill/controller.ts';
 import type { SpillDrivers } from '../spill/drivers.ts';
@@ -33,7 +33,7 @@ export interface ActorOptions extends BgpActorOptions {
 export interface ActorPorts {
   /** False once the agent is to stop: a change that is under way ends early. */
   readonly wanted: () => boolean;
-  readonly onEvent: (event: Pick<SiteEvent, 'kind' | 'subject' | 'text' | 'reason'>) => void;
+  readonly onEvent: (event: Happening) => void;
   readonly onCounts: (flows: FlowCounts) => void;
 }
 

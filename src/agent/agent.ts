@@ -3,40 +3,39 @@
  * a site's daemon except its HTTP API.
  *
  * What must always hold: a change of a verdict leads to a new plan in the same turn of the event
- * loop, or of several in a row the first one does, and the others as soon as it is done with; only `decide` decides; a room that fails is logged and never stops the others; start,
- * reload and stop never overlap.
+ * loop, or of several in a row the first one does, and the others as soon as that is done; only
+ * `decide` decides; a room that fails is logged and never stops the others; start, reload and stop
+ * never overlap.
  */
 import type { Clock } from '../base/clock.ts';
-import { Listeners } from '../base/listeners.ts';
+import type { Listeners } from '../base/listeners.ts';
 import type { Log } from '../base/log.ts';
 import type { BgpKeys } from '../bgp/ports.ts';
 import type { Speaker } from '../bgp/speaker.ts';
-import { dampingOf } from '../decide/damping.ts';
 import { decide } from '../decide/decide.ts';
 import type { TsigSecret } from '../dns/transfer/signing.ts';
 import type { GeoMap } from '../geo/map.ts';
 import type { Config } from '../model/config.ts';
-import type { EventKind, SiteEvent } from '../model/event.ts';
-import type { Plan, Reason } from '../model/plan.ts';
+import type { Happening, SiteEvent } from '../model/event.ts';
+import type { Plan } from '../model/plan.ts';
 import { writerOf } from '../model/report.ts';
 import type { World } from '../model/world.ts';
 import type { HostPort } from '../net/ip.ts';
-import { Observer } from '../observe/observer.ts';
 import type { Probe } from '../observe/probe.ts';
 import type { Store } from '../share/store.ts';
-import { WorldView } from '../share/world-view.ts';
 import type { FlowCounts } from '../spill/port.ts';
 import { type ActorOptions, Actors } from './actors.ts';
 import type { BgpDesk } from './bgp-desk.ts';
 import { siteOf } from './config-parts.ts';
 import { contain } from './contain.ts';
 import { EndpointDesk } from './endpoint-desk.ts';
-import { newsChange, type PlanChange, planChanges, storeChange } from './events.ts';
-import { Keeper } from './keeper.ts';
+import { newsChange, planChanges, seenChange, storeChange } from './events.ts';
+import { Knowledge } from './knowledge.ts';
 import { LoadWatch } from './load-watch.ts';
 import { OverrideDesk } from './override-desk.ts';
-import { Reporter, seenBy } from './reporter.ts';
+import { RouteDesk } from './route-desk.ts';
 import { buildStatus, type Status } from './status.ts';
+import { Teller } from './teller.ts';
 import { Turns } from './turns.ts';
 
 /** `site` is the one that this agent runs; `config` is always as this agent sees it. */
@@ -50,26 +49,25 @@ export interface AgentOptions extends ActorOptions {
 }
 
 export class Agent {
-  readonly events: Listeners<SiteEvent>;
   readonly site: string;
-  readonly endpoints: EndpointDesk;
   readonly name: string;
+  /** Those who take questions and orders. */
+  readonly endpoints: EndpointDesk;
   readonly overrides: OverrideDesk;
+  readonly routes: RouteDesk;
   readonly #options: AgentOptions;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #store: Store;
-  readonly #observer: Observer;
-  readonly #view: WorldView;
+  readonly #teller: Teller;
+  readonly #knowledge: Knowledge;
+  readonly #load: LoadWatch;
   readonly #actors: Actors;
   readonly #turns: Turns;
-  readonly #reporter: Reporter;
-  readonly #keeper: Keeper;
   readonly #startedAt: number;
   readonly #unsubscribe: (() => void)[] = [];
   #config: Config;
   #geo: GeoMap;
-  readonly #load: LoadWatch;
   #plan: Plan | null = null;
   #world: World | null = null;
   #running = false;
@@ -82,7 +80,8 @@ export class Agent {
   #stopped: Promise<void> | null = null;
 
   constructor(options: AgentOptions) {
-    const { config, site, clock, prng, log, store, geo, probe } = options;
+    const { config, site, clock, log, store, geo } = options;
+    const agent = options.agent ?? siteOf(config, site).agents[0]!;
     this.#options = options;
     this.#config = config;
     this.#geo = geo;
@@ -90,39 +89,37 @@ export class Agent {
     this.#log = log;
     this.#store = store;
     this.site = site;
-    this.name = options.agent ?? siteOf(config, site).agents[0]!;
+    this.name = agent;
     this.#startedAt = clock.now();
-    this.events = new Listeners((error) => log.error({ error: String(error) }, 'listener failed'));
-    this.#observer = new Observer({ config, site, clock, prng, log, ...(probe && { probe }) });
-    const sites = (): string[] => this.#config.sites.map(({ name }) => name);
-    const stale_ms = (): number => this.#config.policy.report_stale_ms;
-    const agent = this.name;
-    this.#view = new WorldView({ self: site, agent, sites, stale_ms, store, clock, log });
-    this.#reporter = new Reporter({ site, agent, store, clock, log });
+    this.#teller = new Teller(site, clock, log);
+    this.#knowledge = new Knowledge({ ...options, agent });
+    this.#load = new LoadWatch(clock, log);
+    this.#turns = new Turns(clock, (publish) => this.#think(publish));
+    const { view, reporter } = this.#knowledge;
+    const onEvent = (event: Happening): void => {
+      this.#teller.tell(event);
+      // Who hears our routes is news: others may have withdrawn in our favour.
+      if (event.kind === 'bgp') this.#turns.soon(true);
+    };
+    const onOrder = (): void => this.#think(true);
+    const orders = { onOrder, onEvent };
+    const writer = writerOf({ site, agent });
     this.overrides = new OverrideDesk({
-      agent: writerOf({ site, agent }),
-      book: this.#view.overrides,
+      agent: writer,
+      book: view.overrides,
       store,
       clock,
-      onOrder: () => this.#think(true),
-      onEvent: ({ kind, subject, text, reason }) => this.#event(kind, subject, text, reason),
+      ...orders,
     });
-    this.endpoints = new EndpointDesk(this, this.#reporter, clock, (ids, text) => {
-      for (const id of ids) this.#event('health', id, text, null);
-      this.#think(true);
-    });
-    this.#load = new LoadWatch(clock, log);
-    this.#keeper = new Keeper({ site, agent, clock, log }, config);
-    this.#turns = new Turns(clock, (publish) => this.#think(publish));
-    this.#actors = new Actors(options, {
-      wanted: () => this.#running,
-      onEvent: ({ kind, subject, text, reason }) => {
-        this.#event(kind, subject, text, reason);
-        // Who hears our routes is news: others may have withdrawn in our favour.
-        if (kind === 'bgp') this.#turns.soon(true);
-      },
-      onCounts: (flows) => this.#measure(flows),
-    });
+    this.endpoints = new EndpointDesk(this, { reporter, clock, ...orders });
+    this.routes = new RouteDesk(() => this.speaker, { reporter, ...orders });
+    const wanted = (): boolean => this.#running;
+    const onCounts = (flows: FlowCounts): void => this.#measure(flows);
+    this.#actors = new Actors(options, { wanted, onEvent, onCounts });
+  }
+
+  get events(): Listeners<SiteEvent> {
+    return this.#teller.events;
   }
 
   get config(): Config {
@@ -214,9 +211,9 @@ export class Agent {
     const { takeOver = false } = this.#options;
     // Sessions take as long to come up as the first probes. Those of a process before are still there.
     if (!takeOver) await actors.startBgp();
-    this.#observer.start();
+    this.#knowledge.observer.start();
     this.#load.use(siteOf(this.#config, this.site).load);
-    await this.#observer.ready;
+    await this.#knowledge.observer.ready;
     // Each step looks whether it is still wanted: `stop` waits for this to end.
     const takeOffice = async (): Promise<void> => {
       await succeed();
@@ -237,30 +234,24 @@ export class Agent {
     for (const step of steps) if (this.#running) await step();
     if (!this.#running) return;
     this.#think(true);
-    this.#event('life', this.site, 'agent is up', null);
+    this.#tellOfLife('life', 'agent is up');
   }
 
   async #stop(text: string, succeeded: boolean): Promise<void> {
     const started = this.#running;
     this.#running = false;
-    this.#observer.stop();
+    this.#knowledge.observer.stop();
     await this.#changed;
     this.#turns.stop();
     for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
     this.#load.stop();
     this.overrides.close();
-    this.#view.close();
-    this.#reporter.close();
+    this.#knowledge.close();
     await this.#actors.stop(text, succeeded);
-    if (this.#inOffice && !succeeded) this.#sayFarewell();
-    if (this.#inOffice) await this.#keeper.close(() => this.#view.kept());
+    if (this.#inOffice && !succeeded) this.#knowledge.sayFarewell();
+    if (this.#inOffice) await this.#knowledge.keepLast();
     await contain(this.#log, 'share', () => this.#store.close());
-    if (started) this.#event('life', this.site, text, null);
-  }
-
-  #sayFarewell(): void {
-    const now = this.#clock.now();
-    this.#store.publish(this.#reporter.farewell(seenBy(this.#observer, now), now));
+    if (started) this.#tellOfLife('life', text);
   }
 
   async #reload(config: Config, geo: GeoMap): Promise<readonly string[]> {
@@ -268,28 +259,20 @@ export class Agent {
     const change = this.#actors.prepare(config, geo);
     this.#config = config;
     this.#geo = geo;
-    this.#keeper.use(config);
-    this.#observer.reconfigure(config);
+    this.#knowledge.use(config);
     this.#load.use(siteOf(config, this.site).load);
     this.#think(false); // a plan's indices belong to its configuration: the old one's is over
     const problems = await change();
     if (!this.#running) return problems;
     this.#think(true);
-    this.#event('config', this.site, 'new configuration in use', null);
+    this.#tellOfLife('config', 'new configuration in use');
     return problems;
   }
 
-  /** Goes on with what the process before has left: overrides, what it decided and what it heard. */
+  /** Goes on with what the process before has left. */
   async #resume(): Promise<void> {
-    const { state, world, own } = await this.#keeper.load();
-    const now = this.#clock.now();
-    if (state) {
-      const damping = dampingOf(this.#config.policy.routes, this.site);
-      this.#reporter.resume(state, damping, this.#options.takeOver === true, now);
-      this.overrides.restore(state.overrides, state.elapsed_ms);
-    }
-    if (world) this.#view.restore(world.reports, world.elapsed_ms);
-    if (own) this.#reporter.recall(own.report, now - own.age_ms);
+    const left = await this.#knowledge.resume(this.#options.takeOver === true);
+    if (left) this.overrides.restore(left.overrides, left.elapsed_ms);
   }
 
   /** Runs `work` after all that was begun before: two changes at once would mix their rooms. */
@@ -299,43 +282,13 @@ export class Agent {
     return done;
   }
 
-  /** Takes this site out of use: answers leave at once, its routes after `policy.drain_ms`. */
-  drain(by: string, reason: string): void {
-    this.overrides.drain(this.site, by, reason);
-  }
-
-  undrain(by: string): void {
-    this.overrides.undrain(this.site, by);
-  }
-
-  /** Ends a neighbour's session with a reason for both sides, and makes it anew. False: no such one. */
-  resetNeighbor(name: string, by: string, reason: string): boolean {
-    if (!this.speaker?.reset(name, reason)) return false;
-    this.#event('bgp', `neighbor ${name}`, `session reset by ${by}: ${reason}`, null);
-    return true;
-  }
-
-  /**
-   * Forgets penalties and hold-downs of a VIP, or of all (null), so that it is announced as soon as it
-   * is fit. Returns the VIPs that had any; null if this site announces no such VIP.
-   */
-  resetPenalty(vip: string | null, by: string): readonly string[] | null {
-    const reset = this.#reporter.resetPenalty(vip);
-    if (reset === null || reset.length === 0) return reset;
-    for (const name of reset) {
-      this.#event('route', `vip ${name}`, `penalty and hold-down reset by ${by}`, null);
-    }
-    this.#think(true);
-    return reset;
-  }
-
   status(): Status {
     const now = this.#clock.now();
     return buildStatus({
       config: this.#config,
       site: this.site,
       agent: this.name,
-      agents: (site) => this.#view.agents(site),
+      agents: (site) => this.#knowledge.view.agents(site),
       version: this.#options.version,
       uptime_ms: now - this.#startedAt,
       now,
@@ -359,52 +312,42 @@ export class Agent {
    * `publish`: news of our own for the others; false when it is their news that we act on. What is to
    * be done is done first: telling of it, of the `cause` first, may write to a slow log.
    */
-  #think(publish: boolean, cause: SiteEvent | null = null): void {
+  #think(publish: boolean, cause: Happening | null = null): void {
     if (!this.#running || !this.#informed) return;
     const now = this.#clock.now();
-    const seen = seenBy(this.#observer, now);
-    const world = this.#view.world(this.#reporter.report(seen, now));
+    const knowledge = this.#knowledge;
+    const world = knowledge.world(now);
     const plan = decide(this.#config, world, now);
     const before = this.#plan;
     this.#plan = plan;
     this.#world = world;
     this.#actors.apply(plan);
-    if (cause) this.#tellEvent(cause);
-    this.#reporter.decided(plan, this.#actors.bgp.heard(), now);
-    if (this.#inOffice) this.#remember(now);
-    if (publish && this.#inOffice) this.#store.publish(this.#reporter.next(seen, now));
+    if (cause) this.#teller.tell(cause);
+    knowledge.reporter.decided(plan, this.#actors.bgp.heard(), now);
+    if (this.#inOffice) knowledge.keep(now);
+    if (publish && this.#inOffice) knowledge.publish(now);
     this.#turns.wakeIn(plan.wake_ms);
     this.overrides.tellEnded(now);
-    this.#tell(before, plan);
-  }
-
-  #remember(now: number): void {
-    const [overrides, routes] = [this.overrides.known(), this.#reporter.routeSights(now)];
-    this.#keeper.save({ overrides, routes }, () => this.#view.kept());
-  }
-
-  #tell(before: Plan | null, plan: Plan): void {
-    for (const change of planChanges(this.#config, before, plan)) this.#change(change);
+    for (const change of planChanges(this.#config, before, plan)) this.#teller.tell(change);
   }
 
   #subscribe(): void {
+    const { observer, view } = this.#knowledge;
     this.#unsubscribe.push(
-      this.#observer.onVerdict((endpoint, sight) => {
-        const { up, detail: text } = sight;
-        const reason: Reason = { code: up ? 'healthy' : 'probe-failed', text };
-        const cause = this.#made('health', endpoint, up ? 'up' : 'down', reason);
+      observer.onVerdict((endpoint, sight) => {
+        const cause = seenChange(endpoint, sight);
         if (!this.#turns.busy) return this.#turns.run(() => this.#think(true, cause));
-        this.#tellEvent(cause);
+        this.#teller.tell(cause);
         this.#turns.soon(true);
       }),
-      this.#observer.onNews((news) => {
-        this.#change(newsChange(news, this.site));
+      observer.onNews((news) => {
+        this.#teller.tell(newsChange(news, this.site));
         this.#turns.soon(true);
       }),
-      this.#view.onNews(() => this.#turns.soon(false)),
-      this.#view.overrides.subscribe(() => this.#turns.soon(true)),
+      view.onNews(() => this.#turns.soon(false)),
+      view.overrides.subscribe(() => this.#turns.soon(true)),
       this.#store.onConnection((connected) => {
-        this.#change(storeChange(connected, this.site));
+        this.#teller.tell(storeChange(connected, this.site));
         this.#think(true);
       }),
     );
@@ -416,24 +359,10 @@ export class Agent {
     const { capacity } = siteOf(this.#config, this.site);
     const ratio = this.#load.ratio(now);
     const used = ratio === null ? null : ratio * capacity;
-    this.#reporter.measured(used, capacity, flows, this.#config.policy.spill, now);
+    this.#knowledge.reporter.measured(used, capacity, flows, this.#config.policy.spill, now);
   }
 
-  #change({ kind, subject, text, reason }: PlanChange): void {
-    this.#event(kind, subject, text, reason);
-  }
-
-  #event(kind: EventKind, subject: string, text: string, reason: Reason | null): void {
-    this.#tellEvent(this.#made(kind, subject, text, reason));
-  }
-
-  #made(kind: EventKind, subject: string, text: string, reason: Reason | null): SiteEvent {
-    return { site: this.site, kind, at_ms: this.#clock.now(), subject, text, reason };
-  }
-
-  #tellEvent(event: SiteEvent): void {
-    const { kind, subject, reason, text } = event;
-    this.#log.info({ kind, subject, reason }, text);
-    this.events.emit(event);
+  #tellOfLife(kind: 'life' | 'config', text: string): void {
+    this.#teller.tell({ kind, subject: this.site, text, reason: null });
   }
 }

@@ -17,7 +17,7 @@ import { IpVipDriver } from '../bgp/vip-driver.ts';
 import { type VipDriver, VipHolder } from '../bgp/vip-holder.ts';
 import type { BgpSite } from '../model/bgp.ts';
 import type { Config } from '../model/config.ts';
-import type { SiteEvent } from '../model/event.ts';
+import type { Happening } from '../model/event.ts';
 import type { Plan, RoutePlan } from '../model/plan.ts';
 import { systemHost } from '../net/host.ts';
 import { BgpDesk } from './bgp-desk.ts';
@@ -40,7 +40,7 @@ export interface BgpActorOptions {
   readonly log: Log;
 }
 
-type Tell = (event: Pick<SiteEvent, 'kind' | 'subject' | 'text' | 'reason'>) => void;
+type Tell = (event: Happening) => void;
 
 /** A stop or reload waits at most this long between withdrawals and the end of the addresses. */
 const LEAVE_MAX_MS = 1_000;

@@ -1,26 +1,25 @@
 /** Answers questions about single endpoints, and takes the order to forget what they did. */
 import type { Clock } from '../base/clock.ts';
+import type { Happening } from '../model/event.ts';
 import type { Agent } from './agent.ts';
 import { type EndpointDetail, endpointDetails, isNamed } from './endpoint-status.ts';
 import type { Reporter } from './reporter.ts';
 
+export interface EndpointDeskOptions {
+  readonly reporter: Pick<Reporter, 'forgive'>;
+  readonly clock: Clock;
+  /** There is an order to be carried out: endpoints are to be ruled on anew. */
+  readonly onOrder: () => void;
+  readonly onEvent: (event: Happening) => void;
+}
+
 export class EndpointDesk {
   readonly #agent: Pick<Agent, 'site' | 'config' | 'decision'>;
-  readonly #reporter: Pick<Reporter, 'forgive'>;
-  readonly #clock: Clock;
-  readonly #onReset: (ids: readonly string[], text: string) => void;
+  readonly #options: EndpointDeskOptions;
 
-  /** `onReset` is told of endpoints that were reset, in words, and has to have them ruled on anew. */
-  constructor(
-    agent: Pick<Agent, 'site' | 'config' | 'decision'>,
-    reporter: Pick<Reporter, 'forgive'>,
-    clock: Clock,
-    onReset: (ids: readonly string[], text: string) => void,
-  ) {
+  constructor(agent: Pick<Agent, 'site' | 'config' | 'decision'>, options: EndpointDeskOptions) {
     this.#agent = agent;
-    this.#reporter = reporter;
-    this.#clock = clock;
-    this.#onReset = onReset;
+    this.#options = options;
   }
 
   /**
@@ -29,7 +28,9 @@ export class EndpointDesk {
    */
   details(name: string): EndpointDetail[] | null {
     const { config, decision } = this.#agent;
-    return decision && endpointDetails({ config, ...decision, now: this.#clock.now() }, name);
+    return (
+      decision && endpointDetails({ config, ...decision, now: this.#options.clock.now() }, name)
+    );
   }
 
   /**
@@ -44,8 +45,11 @@ export class EndpointDesk {
     );
     if (name !== null && chosen.length === 0) return null;
     const ids = new Set(chosen.map(({ id }) => id));
-    const reset = this.#reporter.forgive((id) => ids.has(id));
-    if (reset.length > 0) this.#onReset(reset, `penalty and hold-down reset by ${by}`);
+    const { reporter, onOrder, onEvent } = this.#options;
+    const reset = reporter.forgive((id) => ids.has(id));
+    const text = `penalty and hold-down reset by ${by}`;
+    for (const id of reset) onEvent({ kind: 'health', subject: id, text, reason: null });
+    if (reset.length > 0) onOrder();
     return reset;
   }
 }

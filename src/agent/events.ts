@@ -1,17 +1,16 @@
 /**
- * What changed between two plans, or in what a site sees, as events: the lines that people read on the screen, in the log
- * and in the API's event stream. Pure; the agent stamps time and site on what comes out.
+ * What changed between two plans, or in what a site sees, as events: the lines that people read on the
+ * screen, in the log and in the API's event stream. Pure; time and site are stamped on them later.
  */
 import { steer, steeringReason } from '../decide/steering.ts';
 import type { Config, Service } from '../model/config.ts';
-import type { SiteEvent } from '../model/event.ts';
+import type { Happening } from '../model/event.ts';
 import type { EndpointVerdict, Plan, Reason, RouteOffer, RoutePlan } from '../model/plan.ts';
+import type { EndpointSight } from '../model/report.ts';
 import type { ObserverNews } from '../observe/observer.ts';
 
-export type PlanChange = Pick<SiteEvent, 'kind' | 'subject' | 'text' | 'reason'>;
-
 /** `config` is the one of `after`; `before` may be of an older one, so it is read by names only. */
-export function planChanges(config: Config, before: Plan | null, after: Plan): PlanChange[] {
+export function planChanges(config: Config, before: Plan | null, after: Plan): Happening[] {
   return [
     ...siteChanges(before, after),
     ...guardChanges(before, after),
@@ -21,7 +20,7 @@ export function planChanges(config: Config, before: Plan | null, after: Plan): P
 }
 
 /** One event whenever the guard of capacity begins or ends to keep endpoints in use. */
-function guardChanges(before: Plan | null, after: Plan): PlanChange[] {
+function guardChanges(before: Plan | null, after: Plan): Happening[] {
   const was = keptOf(before);
   const is = keptOf(after);
   const ids = is.map(({ id }) => id);
@@ -38,8 +37,16 @@ function keptOf(plan: Plan | null): readonly EndpointVerdict[] {
   return plan?.endpoints.filter(({ reason }) => reason.code === 'eviction-guard') ?? [];
 }
 
+/** What is seen now, of an endpoint of this site or of another `subject`. */
+export function seenChange(subject: string, { up, detail }: SeenNow): Happening {
+  const reason: Reason = { code: up ? 'healthy' : 'probe-failed', text: detail };
+  return { kind: 'health', subject, text: up ? 'up' : 'down', reason };
+}
+
+type SeenNow = Pick<EndpointSight, 'up' | 'detail'>;
+
 /** What `site` sees of the others, or of its own eyes and uplink. */
-export function newsChange(news: ObserverNews, site: string): PlanChange {
+export function newsChange(news: ObserverNews, site: string): Happening {
   const kind = 'health';
   if (news.kind === 'suspect') {
     const subject = `site ${site}`;
@@ -47,16 +54,16 @@ export function newsChange(news: ObserverNews, site: string): PlanChange {
     const reason: Reason = { code: 'probe-failed', text: news.why };
     return { kind, subject, text: 'does not believe its eyes', reason };
   }
-  const { up, detail } = news.kind === 'uplink' ? news : news.sight;
-  const word = up ? 'up' : 'down';
-  const reason: Reason = { code: up ? 'healthy' : 'probe-failed', text: detail };
-  if (news.kind === 'uplink')
-    return { kind, subject: `site ${site}`, text: `uplink ${word}`, reason };
-  return { kind, subject: news.id, text: `seen ${word} from ${site}`, reason };
+  if (news.kind === 'uplink') {
+    const { text, ...rest } = seenChange(`site ${site}`, news);
+    return { ...rest, text: `uplink ${text}` };
+  }
+  const { text, ...rest } = seenChange(news.id, news.sight);
+  return { ...rest, text: `seen ${text} from ${site}` };
 }
 
 /** The store can be reached again, or no longer. */
-export function storeChange(connected: boolean, site: string): PlanChange {
+export function storeChange(connected: boolean, site: string): Happening {
   const text = connected ? 'store reached' : 'store lost';
   const reason: Reason = connected
     ? { code: 'healthy', text: 'reports of the other sites are current' }
@@ -68,8 +75,8 @@ export function storeChange(connected: boolean, site: string): PlanChange {
 }
 
 /** This site's own state; another's only when it is lost or heard again: the rest it tells itself. */
-function siteChanges(before: Plan | null, after: Plan): PlanChange[] {
-  const changes: PlanChange[] = [];
+function siteChanges(before: Plan | null, after: Plan): Happening[] {
+  const changes: Happening[] = [];
   for (const verdict of after.sites) {
     const old = before?.sites.find(({ site }) => site === verdict.site);
     if (!old || old.state === verdict.state) continue;
@@ -86,15 +93,15 @@ function siteChanges(before: Plan | null, after: Plan): PlanChange[] {
 }
 
 /** One event per service whose answer changed for at least one region. */
-function answerChanges(config: Config, before: Plan | null, after: Plan): PlanChange[] {
+function answerChanges(config: Config, before: Plan | null, after: Plan): Happening[] {
   if (!before || sameEligible(before, after)) return [];
   const was = eligibleIn(config, before);
   const is = eligibleIn(config, after);
-  const changes: PlanChange[] = [];
+  const changes: Happening[] = [];
   for (const service of config.services) {
     if (service.pool.every(({ endpoint }) => was(endpoint) === is(endpoint))) continue;
     const parts: string[] = [];
-    let reason = null as PlanChange['reason'];
+    let reason = null as Happening['reason'];
     for (const region of config.regions) {
       const now = answer(config, service, region.order, is);
       if (now.names === answer(config, service, region.order, was).names) continue;
@@ -132,9 +139,9 @@ function answer(config: Config, service: Service, order: readonly number[], elig
 }
 
 /** One event per VIP: announced, withdrawn, or told in another way than before. */
-function routeChanges(before: Plan | null, after: Plan): PlanChange[] {
+function routeChanges(before: Plan | null, after: Plan): Happening[] {
   const old = new Map(before?.routes.map((route) => [route.vip, route]));
-  return after.routes.flatMap((route): PlanChange[] => {
+  return after.routes.flatMap((route): Happening[] => {
     const text = routeText(old.get(route.vip), route);
     const subject = `vip ${route.vip}`;
     return text === null ? [] : [{ kind: 'route', subject, text, reason: route.reason }];

@@ -8,7 +8,7 @@
  */
 import type { Clock, Timer } from '../base/clock.ts';
 import { spell } from '../decide/overrides.ts';
-import type { SiteEvent } from '../model/event.ts';
+import type { Happening } from '../model/event.ts';
 import {
   idOf,
   nextStamp,
@@ -44,7 +44,7 @@ export interface OverrideDeskOptions {
   readonly clock: Clock;
   /** There is an order to be carried out. */
   readonly onOrder: () => void;
-  readonly onEvent: (event: Pick<SiteEvent, 'kind' | 'subject' | 'text' | 'reason'>) => void;
+  readonly onEvent: (event: Happening) => void;
 }
 
 interface Told {

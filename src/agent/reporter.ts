@@ -20,7 +20,6 @@ import {
   type RouteSight,
   type SpillStance,
 } from '../model/report.ts';
-import type { Observer } from '../observe/observer.ts';
 import { Numbering } from '../share/numbering.ts';
 import type { Store } from '../share/store.ts';
 import type { FlowCounts } from '../spill/port.ts';
@@ -28,11 +27,6 @@ import type { LoadedState } from './state-file.ts';
 
 /** What the site's own eyes say. */
 export type Seen = Pick<Report, 'endpoints' | 'observed' | 'suspect' | 'uplink'>;
-
-export function seenBy(observer: Observer, now: number): Seen {
-  const { suspect, uplink } = observer;
-  return { endpoints: observer.sights(now), observed: observer.observed(now), suspect, uplink };
-}
 
 export interface ReporterOptions {
   readonly site: string;
@@ -196,8 +190,8 @@ export class Reporter {
   }
 
   /**
-   * The last one, once the routes are withdrawn: sites that have left a VIP to this one need not wait until
-   * they miss it.
+   * The last one, once the routes are withdrawn: sites that have left a VIP to this one need not wait
+   * until they miss it.
    */
   farewell(seen: Seen, now: number): Report {
     this.#heard = new Set();

@@ -109,14 +109,15 @@ export function bgpChanging(app: Hono<Env>, agent: Agent): void {
     if (!order.ok) return c.json({ error: order.error }, 400);
     const { neighbor, by, reason } = order.value;
     if (neighbor === null) return c.json({ error: 'say which "neighbor"' }, 400);
-    if (!agent.resetNeighbor(neighbor, by, reason)) return c.json(unknown(agent, neighbor), 404);
+    if (!agent.routes.resetNeighbor(neighbor, by, reason))
+      return c.json(unknown(agent, neighbor), 404);
     return c.json({ reset: neighbor });
   });
   app.post('/v1/bgp/reset-penalty', async (c) => {
     const order = orderOf(await c.req.text());
     if (!order.ok) return c.json({ error: order.error }, 400);
     const { vip, by } = order.value;
-    const reset = agent.resetPenalty(vip, by);
+    const reset = agent.routes.resetPenalty(vip, by);
     if (!reset) return c.json({ error: `this site announces no VIP "${vip}"` }, 404);
     return c.json({ reset });
   });

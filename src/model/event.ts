@@ -24,3 +24,6 @@ export interface SiteEvent {
   readonly text: string;
   readonly reason: Reason | null;
 }
+
+/** What happened, before it has a place and a time. */
+export type Happening = Omit<SiteEvent, 'site' | 'at_ms'>;

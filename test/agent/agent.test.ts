@@ -51,12 +51,12 @@ describe('two agents that share reports', () => {
   test('drain: answers leave everywhere, the route goes last, undrain brings both back', async () => {
     const fra = sites.agents.get('fra')!;
     const announced = (): boolean => fra.status().routes[0]!.announce;
-    fra.drain('tester', 'exercise');
+    fra.overrides.drain('fra', 'tester', 'exercise');
     assert.ok(announced(), 'the route stays while clients still hold old answers');
     await becomes('iad', EUROPE, IAD);
     await eventually('the route is withdrawn', () => !announced());
     assert.equal(fra.status().drain?.by, 'tester');
-    fra.undrain('tester');
+    fra.overrides.undrain('fra', 'tester');
     assert.ok(announced());
     await becomes('iad', EUROPE, FRA);
   });

@@ -37,7 +37,7 @@ describe('an agent after a restart', () => {
 
   test('is drained from its first answer on, for as long as it was, and stays withdrawn', async () => {
     const fra = sites.agents.get('fra')!;
-    fra.drain('tester', 'kernel');
+    fra.overrides.drain('fra', 'tester', 'kernel');
     assert.equal(phase(fra), 'on');
     await eventually('the route is withdrawn', () => phase(fra) === 'off');
     const events = sites.events.length;
@@ -53,7 +53,7 @@ describe('an agent after a restart', () => {
   });
 
   test('knows that the drain has ended, too', async () => {
-    sites.agents.get('fra')!.undrain('tester');
+    sites.agents.get('fra')!.overrides.undrain('fra', 'tester');
     const again = await restart();
     assert.equal(again.status().drain, null);
     assert.equal(phase(again), 'on');
@@ -71,10 +71,10 @@ describe('an agent after a restart', () => {
     await eventually('it is held down', () => reason(fra) === 'hold-down');
     const again = await restart();
     await eventually('it still is', () => reason(again) === 'hold-down');
-    assert.equal(again.resetPenalty('nothing', 'tester'), null);
-    assert.deepEqual(again.resetPenalty(null, 'tester'), ['web']);
+    assert.equal(again.routes.resetPenalty('nothing', 'tester'), null);
+    assert.deepEqual(again.routes.resetPenalty(null, 'tester'), ['web']);
     assert.equal(phase(again), 'on');
-    assert.deepEqual(again.resetPenalty('web', 'tester'), []);
+    assert.deepEqual(again.routes.resetPenalty('web', 'tester'), []);
   });
 
   test('that took over goes on from what the other did to the last', async () => {
@@ -83,7 +83,7 @@ describe('an agent after a restart', () => {
     const next = sites.makeAgent('fra', { takeOver: true });
     sites.agents.set('fra', next);
     await next.start(async () => {
-      old.drain('tester', 'while another starts');
+      old.overrides.drain('fra', 'tester', 'while another starts');
       await eventually('the route is withdrawn', () => phase(old) === 'off');
       await old.stop('succeeded', true);
     });

@@ -485,10 +485,10 @@ describe('orders to the daemon', () => {
       assert.match(await errorOf(response), /^this is the agent of test\/fra, which goes on$/);
     }
     assert.deepEqual(orders, []);
-    fra.drain('ann', 'work');
+    fra.overrides.drain('fra', 'ann', 'work');
     const response = await post('/v1/leave', right);
     const { pid, overrides } = (await response.json()) as Farewell;
-    fra.undrain('ann');
+    fra.overrides.undrain('fra', 'ann');
     assert.deepEqual(
       [response.status, pid, overrides.at(-1)?.override.by],
       [200, process.pid, 'ann'],
