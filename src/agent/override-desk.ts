@@ -1,6 +1,6 @@
 /**
- * The overrides as one agent has them. Takes the orders of operators, gives each its stamp, and tells what becomes of overrides, whichever
- * agent took them.
+ * The overrides as one agent has them. Takes the orders of operators, gives each its stamp, and tells
+ * what becomes of overrides, whichever agent took them.
  *
  * Must hold: an order wins over all that this agent knew of its register, however wrong a clock was; it
  * counts here at once, and goes to the store and the state file; none that is overwritten by somebody
@@ -63,6 +63,11 @@ export class OverrideDesk {
 
   constructor(options: OverrideDeskOptions) {
     this.#options = options;
+  }
+
+  /** False: no store is reached, so the other sites do not hear of an order before that. */
+  get connected(): boolean {
+    return this.#options.store.connected;
   }
 
   /** Tells of all that is known, as being in force already, and then of what is new. */
@@ -184,7 +189,8 @@ export class OverrideDesk {
     const { action, by } = override;
     if (action === null || isOver({ left_ms })) {
       this.#told.delete(override.id);
-      if (before) this.#event(override, `${WORDS[before.override.action!].noun} ended by ${by}`);
+      const was = before?.override.action;
+      if (was) this.#event(override, `${WORDS[was].noun} ended by ${by}`, was);
       return;
     }
     const now = this.#options.clock.now();
@@ -201,15 +207,17 @@ export class OverrideDesk {
     const what = (one: Override): string =>
       one.action === null ? `${one.by}’s removal` : `${WORDS[one.action].noun} by ${one.by}`;
     const text = `${what(lost)} (${lost.reason}) was replaced by ${what(won)}, who had not seen it`;
-    this.#event(won, text);
+    this.#event(won, text, lost.action);
   }
 
-  #event(override: Override, text: string): void {
+  /** `was`: what the override did until now, if it does nothing more. */
+  #event(override: Override, text: string, was: OverrideAction | null = null): void {
     const { id, scope, action, reason } = override;
-    const isSite = id === idOf(siteScope(scope.site ?? ''));
+    const site = id === idOf(siteScope(scope.site ?? '')) ? scope.site : null;
+    const isDrain = site !== null && (action ?? was) === 'drain';
     this.#options.onEvent({
-      kind: isSite ? 'drain' : 'override',
-      subject: isSite ? scope.site! : id,
+      kind: isDrain ? 'drain' : 'override',
+      subject: isDrain ? site : id,
       text,
       reason: action === null ? null : { code: WORDS[action].code, text: reason },
     });

@@ -105,18 +105,18 @@ export function bgpReading(app: Hono<Env>, agent: Agent, now: () => number): voi
 
 export function bgpChanging(app: Hono<Env>, agent: Agent): void {
   app.post('/v1/bgp/reset', async (c) => {
-    const order = orderOf(await c.req.text());
+    const order = orderOf(await c.req.text(), { neighbor: 'string' });
     if (!order.ok) return c.json({ error: order.error }, 400);
     const { neighbor, by, reason } = order.value;
-    if (neighbor === null) return c.json({ error: 'say which "neighbor"' }, 400);
+    if (neighbor === undefined) return c.json({ error: 'say which "neighbor"' }, 400);
     if (!agent.routes.resetNeighbor(neighbor, by, reason))
       return c.json(unknown(agent, neighbor), 404);
     return c.json({ reset: neighbor });
   });
   app.post('/v1/bgp/reset-penalty', async (c) => {
-    const order = orderOf(await c.req.text());
+    const order = orderOf(await c.req.text(), { vip: 'string' });
     if (!order.ok) return c.json({ error: order.error }, 400);
-    const { vip, by } = order.value;
+    const { vip = null, by } = order.value;
     const reset = agent.routes.resetPenalty(vip, by);
     if (!reset) return c.json({ error: `this site announces no VIP "${vip}"` }, 404);
     return c.json({ reset });

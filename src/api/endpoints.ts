@@ -40,7 +40,7 @@ export function endpointsChanging(app: Hono<Env>, agent: Agent): void {
   app.post('/v1/endpoints/:order{.+}', async (c) => {
     const match = RESET.exec(c.req.param('order'));
     if (!match) return c.notFound();
-    const order = orderOf(await c.req.text());
+    const order = orderOf(await c.req.text(), {});
     if (!order.ok) return c.json({ error: order.error }, 400);
     const name = match[1] ?? null;
     const reset = agent.endpoints.resetPenalties(name, order.value.by);

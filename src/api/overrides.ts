@@ -16,7 +16,7 @@ import { drainOf, viewOf } from '../decide/view.ts';
 import type { DrainSight, Override, OverrideAction, OverrideScope } from '../model/override.ts';
 import { idOf, siteScope } from '../model/override.ts';
 import { OVERRIDES_MAX } from '../share/override-book.ts';
-import { fieldsOf, orderFrom } from './order.ts';
+import { type Author, authorOf, orderOf, type Shape } from './order.ts';
 
 interface Env {
   Bindings: HttpBindings;
@@ -40,14 +40,22 @@ export interface OverrideAnswer {
   readonly replaced: Replaced | null;
   /** Null before the agent's first plan. */
   readonly effect: OverrideEffect | null;
+  /** False: no store is reached, so the other sites do not know of it yet. */
+  readonly connected: boolean;
+}
+
+/** The answer to DELETE /v1/overrides. */
+export interface OverridesRemoved extends Pick<OverrideAnswer, 'connected'> {
+  readonly removed: readonly string[];
 }
 
 export type Replaced = Pick<Override, 'action' | 'by' | 'reason'>;
 
 /** The answer to POST /v1/drain and /v1/undrain. */
-export interface DrainAnswer {
+export interface DrainAnswer extends Pick<OverrideAnswer, 'connected'> {
   readonly site: string;
   readonly drain: DrainSight | null;
+  /** What was in force for the site before. */
   readonly replaced: Replaced | null;
   /** Services that have nobody left by it. */
   readonly starved: readonly string[];
@@ -76,9 +84,9 @@ export function overridesChanging(app: Hono<Env>, agent: Agent, clock: Clock): v
     return c.json(...give(agent, clock, wish.value));
   });
   app.delete('/v1/overrides', (c) => {
-    const ids = c.req.queries('id') ?? [];
+    const ids = [...new Set(c.req.queries('id'))];
     if (ids.length === 0) return c.json({ error: 'give ?id=, as GET /v1/overrides lists it' }, 400);
-    const { by, reason } = orderFrom(c.req.query());
+    const { by, reason } = authorOf(c.req.query());
     const listed = agent.overrides.list().filter(({ override }) => override.action !== null);
     const known = new Map(listed.map(({ override }) => [override.id, override.scope]));
     const missing = ids.find((id) => !known.has(id));
@@ -90,32 +98,42 @@ export function overridesChanging(app: Hono<Env>, agent: Agent, clock: Clock): v
       const scope = known.get(id)!;
       agent.overrides.order({ scope, action: null, by, reason, left_ms: null });
     }
-    return c.json({ removed: ids });
+    const { connected } = agent.overrides;
+    return c.json({ removed: ids, connected } satisfies OverridesRemoved);
   });
   draining(app, agent, clock);
 }
 
+interface DrainWish extends Author {
+  readonly site?: string;
+  readonly for_ms?: number;
+}
+
+const UNDRAIN = { site: 'string' } as const satisfies Shape;
+const DRAIN = { ...UNDRAIN, for_ms: 'number' } as const satisfies Shape;
+
 /** The site is this one, if the order names none. */
 function draining(app: Hono<Env>, agent: Agent, clock: Clock): void {
   const drain = async (c: Context<Env>, action: 'drain' | null): Promise<Response> => {
-    const fields = fieldsOf(await c.req.text());
-    if (!fields.ok) return c.json({ error: fields.error }, 400);
-    const { by, reason } = orderFrom(fields.value);
-    const left_ms = leftOf(fields.value);
+    const given = orderOf(await c.req.text(), action === null ? UNDRAIN : DRAIN);
+    if (!given.ok) return c.json({ error: given.error }, 400);
+    const { by, reason, site = agent.site, for_ms }: DrainWish = given.value;
+    const left_ms = leftOf(for_ms);
     if (!left_ms.ok) return c.json({ error: left_ms.error }, 400);
-    const scope = siteScope(textOf(fields.value, 'site') ?? agent.site);
+    const scope = siteScope(site);
     const mistake = scopeMistake(agent.config, scope);
     if (mistake !== null) return c.json({ error: mistake }, 404);
     const replaced = replacedBy(agent, scope);
     if (action === null && replaced !== null && replaced.action !== 'drain') {
-      const what = `it is under "${replaced.action}" by ${replaced.by}`;
-      return c.json({ error: `${scope.site} is not drained; ${what}: remove that override` }, 409);
+      const what = `${site} is not drained, but forced ${replaced.action} by ${replaced.by}`;
+      return c.json({ error: `${what}: remove the override "${idOf(scope)}" to end that` }, 409);
     }
     const order = { scope, action, by, reason, left_ms: left_ms.value };
     const starved = effectNow(agent, clock, order)?.starved ?? [];
     if (agent.overrides.order(order) === null) return c.json({ error: FULL }, 507);
-    const now = drainNow(agent, clock, scope.site!);
-    return c.json({ site: scope.site!, drain: now, replaced, starved } satisfies DrainAnswer);
+    const now = drainNow(agent, clock, site);
+    const { connected } = agent.overrides;
+    return c.json({ site, drain: now, replaced, starved, connected } satisfies DrainAnswer);
   };
   app.post('/v1/drain', (c) => drain(c, 'drain'));
   app.post('/v1/undrain', (c) => drain(c, null));
@@ -136,7 +154,8 @@ function give(agent: Agent, clock: Clock, { order, dryRun, force, yes }: Wish): 
   const effect = effectNow(agent, clock, order);
   const id = idOf(order.scope);
   const replaced = replacedBy(agent, order.scope);
-  if (dryRun) return [{ id, applied: false, replaced, effect }, 200];
+  const { connected } = agent.overrides;
+  if (dryRun) return [{ id, applied: false, replaced, effect, connected }, 200];
   const starved = effect?.starved ?? [];
   if (starved.length > 0 && !yes) {
     const names = starved.join(', ');
@@ -144,7 +163,7 @@ function give(agent: Agent, clock: Clock, { order, dryRun, force, yes }: Wish): 
     return [{ error, starved }, 409];
   }
   if (agent.overrides.order(order) === null) return [{ error: FULL }, 507];
-  return [{ id, applied: true, replaced, effect }, 200];
+  return [{ id, applied: true, replaced, effect, connected }, 200];
 }
 
 function replacedBy(agent: Agent, scope: OverrideScope): Replaced | null {
@@ -170,49 +189,48 @@ function drainNow({ config, decision }: Agent, clock: Clock, site: string): Drai
 
 const ACTIONS: readonly string[] = ['drain', 'up', 'down'] satisfies OverrideAction[];
 
+const WISH = {
+  action: 'string',
+  site: 'string',
+  service: 'string',
+  endpoint: 'string',
+  label: 'string',
+  for_ms: 'number',
+  dry_run: 'boolean',
+  force: 'boolean',
+  yes: 'boolean',
+} as const satisfies Shape;
+
+/** What a name in a scope may be. Ids are made of them and shown in lines, so they have no spaces. */
+const NAME = /^[^\s\p{C}]{1,255}$/u;
+
 function wishOf(text: string): Result<Wish, string> {
-  const fields = fieldsOf(text);
-  if (!fields.ok) return fields;
-  const { value } = fields;
-  const action = textOf(value, 'action');
-  if (action === null || !ACTIONS.includes(action)) {
-    return err(`give "action": one of ${ACTIONS.join(', ')}`);
-  }
-  const scope: OverrideScope = {
-    site: textOf(value, 'site'),
-    service: textOf(value, 'service')?.toLowerCase().replace(/\.$/, '') ?? null,
-    endpoint: textOf(value, 'endpoint'),
-    label: textOf(value, 'label'),
-  };
-  if (idOf(scope) === '')
+  const given = orderOf(text, WISH);
+  if (!given.ok) return given;
+  const { action = '', site = null, endpoint = null, label = null, by, reason } = given.value;
+  const { for_ms, dry_run = false, force = false, yes = false } = given.value;
+  if (!ACTIONS.includes(action)) return err(`give "action": one of ${ACTIONS.join(', ')}`);
+  const service = given.value.service?.toLowerCase().replace(/\.$/, '') ?? null;
+  const scope: OverrideScope = { site, service, endpoint, label };
+  const names = Object.values(scope).filter((name) => name !== null);
+  if (names.length === 0) {
     return err('say what it is for: "site", "service", "endpoint" or "label"');
-  const left_ms = leftOf(value);
+  }
+  const wrong = names.find((name) => !NAME.test(name));
+  if (wrong !== undefined) {
+    return err(`${JSON.stringify(wrong)} is no name: 255 characters at most, and no spaces`);
+  }
+  const left_ms = leftOf(for_ms);
   if (!left_ms.ok) return left_ms;
   if (action === 'up' && left_ms.value === null) {
     return err('what is forced up hides its failures: say for how long, by "for_ms"');
   }
-  const { by, reason } = orderFrom(value);
-  return ok({
-    order: { scope, action: action as OverrideAction, by, reason, left_ms: left_ms.value },
-    dryRun: value.dry_run === true,
-    force: value.force === true,
-    yes: value.yes === true,
-  });
+  const order = { scope, action: action as OverrideAction, by, reason, left_ms: left_ms.value };
+  return ok({ order, dryRun: dry_run, force, yes });
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
-/** Longest name in a scope, in characters. */
-const NAME_MAX = 255;
-
-function textOf(fields: Fields, key: keyof OverrideScope | 'action'): string | null {
-  const value = fields[key];
-  return typeof value === 'string' && value !== '' ? value.slice(0, NAME_MAX) : null;
-}
-
-function leftOf({ for_ms = null }: Fields): Result<number | null, string> {
-  if (for_ms === null) return ok(null);
-  if (typeof for_ms === 'number' && for_ms >= FOR_MIN_MS && for_ms <= FOR_MAX_MS) return ok(for_ms);
+function leftOf(for_ms: number | null = null): Result<number | null, string> {
+  if (for_ms === null || (for_ms >= FOR_MIN_MS && for_ms <= FOR_MAX_MS)) return ok(for_ms);
   return err(
     `"for_ms" is milliseconds, from ${FOR_MIN_MS} to ${FOR_MAX_MS}; leave it out for no end`,
   );

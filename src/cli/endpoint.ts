@@ -29,7 +29,10 @@ export function endpointText(endpoint: EndpointDetail): string {
     ['since', endpoint.for_ms === null ? 'not known' : `${forText(endpoint)} ago`],
     ['changes', next_ms === null ? 'with news only' : `${nextText(endpoint)}, if nothing happens`],
     ['fault', fault === null ? 'none' : FAULTS[fault]],
-    ['guard', reason.code === 'eviction-guard' ? 'keeps it in use, although it is down' : 'idle'],
+    [
+      'guard',
+      reason.code === 'eviction-guard' ? 'keeps it in use, although it should be out' : 'idle',
+    ],
     ['penalty', penaltyText(endpoint)],
     ['rule', `${rule}: ${votesShort(endpoint)}, ${endpoint.votes.down} down`],
     ['services', services.join(' ') || 'none'],

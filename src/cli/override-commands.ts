@@ -3,7 +3,12 @@
  * what they print is in overrides.ts. All sites know all overrides, so any agent that answers will do.
  */
 import type { Command } from 'commander';
-import type { DrainAnswer, OverrideAnswer, OverridesInUse } from '../api/overrides.ts';
+import type {
+  DrainAnswer,
+  OverrideAnswer,
+  OverridesInUse,
+  OverridesRemoved,
+} from '../api/overrides.ts';
 import type { Question, SomeOptions } from './api-client.ts';
 import type { CommandTools } from './bgp-commands.ts';
 import { CommandError } from './command-error.ts';
@@ -66,8 +71,9 @@ function drainCommands(program: Command, { operator, print }: Tools): void {
   site(program.command('undrain').description('bring a drained site back')).action(
     async (options: SomeOptions & ScopeOptions & { by?: string }) => {
       const body = { site: await siteFor(options), by: options.by ?? operator() };
-      const { site: name } = await askAny<DrainAnswer>(options, options.site, '/v1/undrain', body);
-      print(`${name} is no longer drained`);
+      const answer = await askAny<DrainAnswer>(options, options.site, '/v1/undrain', body);
+      const { undrainText } = await import('./overrides.ts');
+      print(undrainText(answer));
     },
   );
 }
@@ -146,8 +152,9 @@ function removeCommand(parent: Command, { operator, print }: Tools): void {
       query.set('reason', options.reason);
       const question: Question = { path: `/v1/overrides?${query}`, method: 'DELETE' };
       const { askSome } = await import('./api-client.ts');
-      const { removed } = await askSome<{ removed: string[] }>(options, options.site, question);
-      print(`removed: ${removed.join(', ')}`);
+      const answer = await askSome<OverridesRemoved>(options, options.site, question);
+      const { removedText } = await import('./overrides.ts');
+      print(removedText(answer));
     });
 }
 
@@ -176,7 +183,7 @@ async function askAny<Answer>(
   return askSome<Answer>(options, first, body ? { path, method: 'POST', body } : { path });
 }
 
-/** Several agents could be asked, so the order has to name its site. */
+/** Several agents could be asked, so the order has to name its site; with --api that agent's is meant. */
 async function siteFor({ site, at, api, config }: SomeOptions & ScopeOptions) {
   if (site !== undefined || api !== undefined) return site;
   if (at !== undefined) return at.split('/')[0];

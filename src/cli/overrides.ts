@@ -4,6 +4,7 @@ import {
   FOR_MAX_MS,
   type OverrideAnswer,
   type OverridesInUse,
+  type OverridesRemoved,
   type Replaced,
 } from '../api/overrides.ts';
 import { parseDuration } from '../config/values.ts';
@@ -43,12 +44,13 @@ export function overridesText({ overrides }: OverridesInUse): string {
   return [table(head, rows), ...(notes.length > 0 ? [notes.join('\n')] : [])].join('\n\n');
 }
 
-export function effectText({ id, applied, replaced, effect }: OverrideAnswer): string {
+export function effectText({ id, applied, replaced, effect, connected }: OverrideAnswer): string {
   const state = applied ? 'is in force' : 'would be in force';
   if (effect === null) return `${id} ${state}; the agent has made no plan yet`;
   const { endpoints, shared, starved, changes } = effect;
   return [
-    `${id} ${state} at all sites`,
+    `${id} ${state}${connected ? ' at all sites' : ''}`,
+    ...(applied ? untold(connected) : []),
     ...insteadOf(replaced),
     `endpoints: ${endpoints.join(' ') || 'none'}`,
     ...(shared.length > 0 ? [`these are used by ${shared.join(', ')}, too`] : []),
@@ -69,16 +71,32 @@ function insteadOf(replaced: Replaced | null): string[] {
   return replaced === null ? [] : [`in place of ${told(replaced)}`];
 }
 
-export function drainText({ site, drain, replaced, starved }: DrainAnswer): string {
+export function drainText({ site, drain, replaced, starved, connected }: DrainAnswer): string {
   const end =
     drain?.left_ms == null
       ? `\`isobar undrain --site ${site}\` ends it`
       : `it ends in ${duration(drain.left_ms)}`;
   return [
     `${site} is draining; \`isobar status\` shows how far it is; ${end}`,
+    ...untold(connected),
     ...insteadOf(replaced),
     ...starved.map((service) => `${service} has no usable endpoint left`),
   ].join('\n');
+}
+
+export function undrainText({ site, replaced, connected }: DrainAnswer): string {
+  const text = replaced === null ? 'was not drained' : 'is no longer drained';
+  return [`${site} ${text}`, ...untold(connected)].join('\n');
+}
+
+export function removedText({ removed, connected }: OverridesRemoved): string {
+  return [`removed: ${removed.join(', ')}`, ...untold(connected)].join('\n');
+}
+
+/** What an order for all sites must not keep quiet. */
+function untold(connected: boolean): string[] {
+  if (connected) return [];
+  return ['ONLY HERE so far: this agent reaches no store; the others hear of it once it does'];
 }
 
 function named(endpoints: readonly string[]): string {

@@ -105,7 +105,7 @@ export function nextStamp(
 
 const PARTS = ['site', 'service', 'endpoint', 'label'] as const satisfies (keyof OverrideScope)[];
 
-/** The id of the register. No name has a space; a label, which may have one, comes last. */
+/** The id of the register. No name has a space in it, so no two scopes have the same id. */
 export function idOf(scope: OverrideScope): string {
   return PARTS.flatMap((part) => (scope[part] === null ? [] : [`${part}=${scope[part]}`])).join(
     ' ',

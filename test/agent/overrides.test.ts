@@ -222,7 +222,7 @@ describe('an order given at one site', () => {
     assert.deepEqual(sites.lists(), ALL_THREE([]));
     const ended = sites.events.filter((text) => text.includes('has ended'));
     assert.equal(ended.length, 6);
-    assert.ok(ended.includes('sin drain iad: force-down has ended, as ordered by ann'));
+    assert.ok(ended.includes('sin override site=iad: force-down has ended, as ordered by ann'));
   });
 });
 
@@ -290,7 +290,7 @@ describe('orders that are given while sites do not hear each other', () => {
     await sites.run(100);
     assert.deepEqual(sites.lists(), ALL_THREE(['site=sin down bob']));
     const told =
-      'fra drain sin: drain by ann (work) was replaced by force-down by bob, who had not seen it';
+      'fra override site=sin: drain by ann (work) was replaced by force-down by bob, who had not seen it';
     assert.deepEqual(
       sites.events.filter((text) => text.includes('had not seen')),
       [told],

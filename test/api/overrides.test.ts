@@ -9,6 +9,7 @@ import { silentLog } from '../../src/base/log.ts';
 import { eventually } from '../support/eventually.ts';
 import { TwoSites } from '../support/site.ts';
 
+const SERVICE = 'www.example.com';
 const TOKEN = 'correct-horse.battery_staple';
 const sites = new TwoSites();
 const opened: ApiServer[] = [];
@@ -144,7 +145,14 @@ describe('POST /v1/overrides', () => {
       [{}, /"action": one of drain, up, down/],
       [{ action: 'explode', site: 'fra' }, /"action"/],
       [{ action: 'down' }, /"site", "service", "endpoint" or "label"/],
-      [{ action: 'down', site: '', label: 7 }, /"site", "service"/],
+      [{ action: 'down', label: null }, /"site", "service"/],
+      [{ action: 'down', site: '', service: SERVICE }, /"site" is empty/],
+      [{ action: 'down', site: ['fra'], service: SERVICE }, /"site" is to be a string/],
+      [{ action: 'down', sites: 'fra', service: SERVICE }, /"sites".* did you mean "site"/],
+      [{ action: 'down', site: 'iad', dry_run: 'true' }, /"dry_run" is to be a boolean/],
+      [{ action: 'down', endpoint: 'a label=x', force: true }, /"a label=x" is no name/],
+      [{ action: 'down', site: 'fra\n', force: true }, /"fra\\n" is no name/],
+      [{ action: 'down', label: 'x'.repeat(256), force: true }, /is no name: 255 characters/],
       [{ action: 'up', site: 'fra' }, /hides its failures: say for how long/],
       [{ action: 'down', site: 'fra', for_ms: 0 }, /"for_ms"/],
       [{ action: 'down', site: 'fra', for_ms: '5' }, /"for_ms"/],
@@ -220,7 +228,7 @@ describe('a drain', () => {
     await order({ action: 'down', site: 'iad', by: 'bob' });
     const kept = await ask('POST', '/v1/undrain', { site: 'iad' });
     assert.equal(kept.status, 409);
-    assert.match(kept.body.error!, /iad is not drained; it is under "down" by bob/);
+    assert.match(kept.body.error!, /iad is not drained, but forced down by bob: .*"site=iad"/);
     const { body } = await drain({ site: 'iad' });
     assert.deepEqual(body.replaced, { action: 'down', by: 'bob', reason: 'no reason given' });
     assert.equal((await ask('POST', '/v1/undrain', { site: 'iad' })).status, 200);

@@ -155,13 +155,13 @@ test('what an order does is told, also before the first plan', () => {
   };
   const id = 'site=fra';
   const replaced = { action: 'up' as const, by: 'bob', reason: 'test' };
-  const text = effectText({ id, applied: true, replaced, effect });
+  const text = effectText({ id, applied: true, replaced, effect, connected: true });
   assert.match(
     text,
     /^site=fra is in force at all sites\nin place of the up by bob \(test\)\nendpoints: none\n.*, too$/m,
   );
   assert.match(text, /^x\.example has no usable endpoint left\n {2}nothing changes at once$/m);
-  const early = { id, applied: false, replaced: null, effect: null };
+  const early = { id, applied: false, replaced: null, effect: null, connected: true };
   assert.match(effectText(early), /^site=fra would be in force; the agent has made no plan/);
 });
 
