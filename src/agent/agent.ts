@@ -328,7 +328,8 @@ export class Agent {
     if (publish && this.#inOffice) knowledge.publish(now);
     this.#turns.wakeIn(plan.wake_ms);
     this.overrides.tellEnded(now);
-    for (const change of planChanges(this.#config, before, plan)) this.#teller.tell(change);
+    const changes = planChanges(this.#config, before, plan);
+    for (const change of [...knowledge.siblingNews(), ...changes]) this.#teller.tell(change);
   }
 
   #subscribe(): void {

@@ -6,8 +6,9 @@ import { steer, steeringReason } from '../decide/steering.ts';
 import type { Config, Service } from '../model/config.ts';
 import type { Happening } from '../model/event.ts';
 import type { EndpointVerdict, Plan, Reason, RouteOffer, RoutePlan } from '../model/plan.ts';
-import type { EndpointSight } from '../model/report.ts';
+import { type EndpointSight, writerOf } from '../model/report.ts';
 import type { ObserverNews } from '../observe/observer.ts';
+import type { AgentSight } from '../share/world-view.ts';
 
 /** `config` is the one of `after`; `before` may be of an older one, so it is read by names only. */
 export function planChanges(config: Config, before: Plan | null, after: Plan): Happening[] {
@@ -60,6 +61,20 @@ export function newsChange(news: ObserverNews, site: string): Happening {
   }
   const { text, ...rest } = seenChange(news.id, news.sight);
   return { ...rest, text: `seen ${text} from ${site}` };
+}
+
+/** Those of the other agents of `site` that have fallen silent, or are heard again. */
+export function siblingChanges(
+  site: string,
+  before: readonly AgentSight[],
+  after: readonly AgentSight[],
+): Happening[] {
+  return after.flatMap(({ agent, fresh }): Happening[] => {
+    const was = before.find((one) => one.agent === agent);
+    if (!was || was.fresh === fresh) return [];
+    const text = fresh ? 'heard again' : 'silent: the site goes on without it';
+    return [{ kind: 'health', subject: `agent ${writerOf({ site, agent })}`, text, reason: null }];
+  });
 }
 
 /** The store can be reached again, or no longer. */

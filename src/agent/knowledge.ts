@@ -9,11 +9,13 @@ import type { Log } from '../base/log.ts';
 import type { Prng } from '../base/prng.ts';
 import { dampingOf } from '../decide/damping.ts';
 import type { Config } from '../model/config.ts';
+import type { Happening } from '../model/event.ts';
 import type { World } from '../model/world.ts';
 import { Observer } from '../observe/observer.ts';
 import type { Probe } from '../observe/probe.ts';
 import type { Store } from '../share/store.ts';
-import { WorldView } from '../share/world-view.ts';
+import { type AgentSight, WorldView } from '../share/world-view.ts';
+import { siblingChanges } from './events.ts';
 import { Keeper } from './keeper.ts';
 import { Reporter, type Seen } from './reporter.ts';
 import type { LoadedState } from './state-file.ts';
@@ -41,6 +43,8 @@ export class Knowledge {
   #config: Config;
   /** What the last world was made with. */
   #seen: Seen;
+  /** As they were when `siblingNews` was asked last. */
+  #siblings: readonly AgentSight[] = [];
 
   constructor({ config, site, agent, store, probe, clock, prng, log }: KnowledgeOptions) {
     this.#config = config;
@@ -82,6 +86,13 @@ export class Knowledge {
   world(now: number): World {
     this.#seen = this.#look(now);
     return this.view.world(this.reporter.report(this.#seen, now));
+  }
+
+  /** What has become of the other agents of this site since this was asked last. */
+  siblingNews(): Happening[] {
+    const before = this.#siblings;
+    this.#siblings = this.view.agents(this.#site);
+    return siblingChanges(this.#site, before, this.#siblings);
   }
 
   /** Tells the others what the last world was made with, and what was decided. */

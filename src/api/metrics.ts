@@ -97,6 +97,10 @@ function siteMetrics(out: Exposition, { sites }: Status): void {
   for (const { site, demand: ratio } of sites) if (ratio !== null) demand(ratio, { site });
   const age = out.gauge('isobar_report_age_seconds', 'Age of the newest report.');
   for (const { site, report_age_ms: ms } of sites) if (ms !== null) age(ms / 1000, { site });
+  const heard = out.gauge('isobar_agent_heard', '1 while reports of another agent arrive.');
+  for (const { site, agents } of sites) {
+    for (const { agent, fresh } of agents) heard(flag(fresh), { site, agent });
+  }
   const suspect = out.gauge('isobar_site_suspect', '1 while a site does not trust its own eyes.');
   for (const { site, suspect: why } of sites) suspect(flag(why !== null), { site });
 }

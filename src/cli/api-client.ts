@@ -139,6 +139,40 @@ export async function askAgent<Answer>(
   return askAt(await targetOf(options), path, body, timeout_ms);
 }
 
+export interface Asked<Answer> {
+  /** At least one. */
+  readonly answers: readonly Answer[];
+  /** Why there is none of the others, a sentence for each. */
+  readonly silent: readonly string[];
+}
+
+/**
+ * The same of each agent of the site, or of the one that the options name: what each remembers for
+ * itself. Throws if none of them answers.
+ */
+export async function askEach<Answer>(
+  options: ReachOptions,
+  path: string,
+  body: object,
+): Promise<Asked<Answer>> {
+  const { api, agent, config: dir } = options;
+  if (api !== undefined || agent !== undefined) {
+    return { answers: [await askAgent<Answer>(options, path, body)], silent: [] };
+  }
+  const config = await configOf(dir, { machineFiles: false });
+  const site = siteOf(config, options.site ?? onlySiteOf(config));
+  const asked = await Promise.allSettled(
+    site.agents.map(async (name) => {
+      return askAt<Answer>(await targetIn(config, site.name, name), path, body);
+    }),
+  );
+  const answers = asked.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const errors = asked.flatMap((one) => (one.status === 'rejected' ? [one.reason as Error] : []));
+  const failed = errors.find((error) => answers.length === 0 || !(error instanceof NoAnswer));
+  if (failed) throw failed;
+  return { answers, silent: errors.map(({ message }) => message) };
+}
+
 /** The same at a known address; throws a NoAgent if nobody is there. */
 export function askAt<Answer>(
   target: Target,

@@ -6,11 +6,15 @@ import type { ReachOptions } from './api-client.ts';
 
 /** What main.ts has for every command that asks an agent. */
 export interface CommandTools {
-  readonly reachOptions: (command: Command) => Command;
+  /** `noAgent`: what is meant without the option that names one. */
+  readonly reachOptions: (command: Command, noAgent?: string) => Command;
   readonly ask: <Answer>(options: ReachOptions, path: string, body?: object) => Promise<Answer>;
   readonly operator: () => string;
   readonly print: (text: string) => void;
 }
+
+/** Of a command that may concern several agents of a site. */
+export const EACH_AGENT = 'each of them';
 
 type Options = ReachOptions & { readonly json?: true };
 
@@ -92,14 +96,11 @@ function changingCommands(bgp: Command, tools: CommandTools): void {
       .command('reset-penalty')
       .description('forget that a VIP has come and gone: it is announced as soon as it is fit')
       .argument('[vip]', 'a VIP; all of the site’s without it'),
+    EACH_AGENT,
   ).action(async (vip: string | undefined, options: ReachOptions) => {
     const body = { by: operator(), ...(vip !== undefined && { vip }) };
-    const { reset } = await ask<{ reset: readonly string[] }>(
-      options,
-      '/v1/bgp/reset-penalty',
-      body,
-    );
-    print(reset.length > 0 ? `reset: ${reset.join(', ')}` : 'nothing was held back');
+    const { resetPenalty } = await import('./reset-penalty.ts');
+    await resetPenalty(options, '/v1/bgp/reset-penalty', body, print);
   });
 }
 

@@ -2,9 +2,8 @@
 import type { Command } from 'commander';
 import type { EndpointsAnswer } from '../agent/endpoint-status.ts';
 import type { Status } from '../agent/status.ts';
-import type { PenaltiesReset } from '../api/endpoints.ts';
 import type { ReachOptions } from './api-client.ts';
-import type { CommandTools } from './bgp-commands.ts';
+import { type CommandTools, EACH_AGENT } from './bgp-commands.ts';
 
 /** An id's slashes stay: the API takes them as they are. */
 const pathOf = (name: string): string =>
@@ -37,10 +36,10 @@ export function addEndpointCommands(program: Command, tools: CommandTools): void
       .command('reset-penalty')
       .description('forget that an endpoint has failed: it is used as soon as it is up')
       .argument('[endpoint]', 'LOADBALANCER/CHECK or LOADBALANCER; all of the site’s without it'),
+    EACH_AGENT,
   ).action(async (name: string | undefined, options: ReachOptions) => {
     const path = name === undefined ? '/v1/endpoints' : pathOf(name);
-    const body = { by: operator() };
-    const { reset } = await ask<PenaltiesReset>(options, `${path}/reset-penalty`, body);
-    print(reset.length > 0 ? `reset: ${reset.join(', ')}` : 'nothing was held against it');
+    const { resetPenalty } = await import('./reset-penalty.ts');
+    await resetPenalty(options, `${path}/reset-penalty`, { by: operator() }, print);
   });
 }

@@ -53,10 +53,10 @@ const print = (text: string): void => {
 };
 
 /** The options of a command that asks a running agent. */
-function reachOptions(command: Command): Command {
+function reachOptions(command: Command, noAgent = 'the only one there is'): Command {
   return command
     .option('--site <name>', 'the site to ask for; without it, the only one there is')
-    .option('--agent <name>', 'which of the site’s agents; without it, the only one there is')
+    .option('--agent <name>', `which of the site’s agents; without it, ${noAgent}`)
     .option('--config <dir>', 'the configuration that says where its agent is', '.')
     .option('--api <url>', 'the agent’s API instead, e.g. http://127.0.0.1:8301');
 }

@@ -124,16 +124,25 @@ describe('a pair of agents', () => {
   const told = (): string[] => seen.map(({ subject, text }) => `${subject}: ${text}`);
 
   test('serves on when one dies, without any change; when both die the site is lost', async () => {
+    const ofA: string[] = [];
+    pair.agent('b').events.add(({ subject, text }) => {
+      if (subject === 'agent fra/a') ofA.push(text);
+    });
     pair.severed.get('a')!.dead = true;
     await eventually('a is silent', () => silent('a'));
     assert.deepEqual([pair.state(), pair.eligible('iad')], ['healthy', true]);
     assert.deepEqual(told(), [], 'nothing was withdrawn, answered otherwise or lost');
     assert.equal(pair.agent('b').status().sites[0]!.agents[0]!.fresh, false);
+    const WITHOUT = 'silent: the site goes on without it';
+    await eventually('b tells it', () => ofA.length > 0);
+    assert.deepEqual(ofA, [WITHOUT]);
     pair.severed.get('b')!.dead = true;
     await eventually('fra is lost', () => pair.state() === 'lost');
     assert.equal(pair.eligible('iad'), false);
     pair.severed.get('a')!.dead = false;
     await eventually('one that is back brings the site back', () => pair.state() === 'healthy');
+    await eventually('b tells that, too', () => ofA.length > 1);
+    assert.deepEqual(ofA, [WITHOUT, 'heard again']);
   });
 
   test('that disagrees believes, everywhere and for as long as it lasts, who changed last', async () => {

@@ -60,3 +60,23 @@ test('a load meter without a value has an age, or nothing, but no ratio of zero'
   assert.match(text, /^isobar_load_meter_known\{meter="2",kind="nginx"\} 0$/m);
   assert.doesNotMatch(text, /^isobar_load_meter_(ratio|age_seconds)\{meter="2"/m);
 });
+
+test('an agent that is silent is told by its site and name', () => {
+  const site: Status['sites'][number] = {
+    site: 'fra',
+    state: 'healthy',
+    reason: { code: 'healthy', text: '' },
+    load: null,
+    demand: null,
+    report_age_ms: 5,
+    suspect: null,
+    uplink: null,
+    agents: [
+      { agent: 'a', report_age_ms: 5, fresh: true },
+      { agent: 'b', report_age_ms: null, fresh: false },
+    ],
+  };
+  const text = metricsText({ ...STARTED, sites: [site] });
+  assert.match(text, /^isobar_agent_heard\{site="fra",agent="a"\} 1$/m);
+  assert.match(text, /^isobar_agent_heard\{site="fra",agent="b"\} 0$/m);
+});

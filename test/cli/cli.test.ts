@@ -34,6 +34,7 @@ describe('the command line', () => {
     check: ['--config', '--site', '--no-machine-files'],
     explain: ['--client', '--live', '--json', '--site', '--agent', '--config', '--api'],
     status: ['--json', '--site', '--agent', '--config', '--api'],
+    'reset-penalty': ['--site', '--agent', '--config', '--api'],
     reload: ['--dry-run', '--site', '--agent', '--config', '--api'],
     drain: ['--reason', '--for', '--by', '--site', '--at', '--config', '--api'],
     undrain: ['--by', '--site', '--at', '--config', '--api'],
