@@ -109,7 +109,7 @@ function giveCommand(
     .option('--json', 'print JSON')
     .action(async (options: OverrideOptions) => {
       const { site, service, endpoint, label } = options;
-      if (!(site ?? service ?? endpoint ?? label)) {
+      if ([site, service, endpoint, label].every((name) => name === undefined)) {
         throw new CommandError('say what it is for: --site, --service, --endpoint or --label', 2);
       }
       if (action === 'up' && options.for === undefined) {

@@ -8,6 +8,9 @@ import type { Status } from '../../src/agent/status.ts';
 import { projectRoot, type TempDeployment } from './deployment.ts';
 import { eventually } from './eventually.ts';
 
+/** On a busy machine a process takes its time to start. */
+const START_MAX_MS = 30_000;
+
 export const MAIN = join(projectRoot, 'dist/src/cli/main.js');
 
 export interface Ended {
@@ -85,10 +88,11 @@ export class FraProcess {
   }
 
   async ready(): Promise<void> {
-    await eventually('it is ready', async () => {
+    const isReady = async (): Promise<boolean> => {
       const ready = await fetch(`${this.#place.api}/readyz`).catch(() => null);
       return ready?.status === 200 && this.log.includes('agent is up');
-    });
+    };
+    await eventually('it is ready', isReady, START_MAX_MS);
   }
 
   async status(): Promise<Status> {
