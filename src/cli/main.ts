@@ -71,10 +71,10 @@ async function ask<Answer>(
   return askAgent<Answer>(options, path, body, timeout_ms);
 }
 
-/** Who gives an order, for the others to read. */
+/** Who gives an order, for the others to read; behind sudo that is not root. */
 function operator(): string {
   try {
-    return userInfo().username;
+    return process.env.SUDO_USER || userInfo().username;
   } catch {
     return `uid ${process.getuid?.()}`; // in a container the user may have no name
   }

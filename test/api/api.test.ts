@@ -378,7 +378,7 @@ describe('changing', () => {
   });
 
   test('a body that is no JSON object changes nothing', async () => {
-    for (const body of ['{', '[1', 'drain', '3', 'null']) {
+    for (const body of ['{', '[1', '[]', 'drain', '3', 'null']) {
       const response = await post('/v1/drain', body);
       assert.equal(response.status, 400, body);
       assert.match(await errorOf(response), /not (a )?JSON/);
@@ -423,6 +423,9 @@ describe('BGP', () => {
     assert.equal((await post('/v1/bgp/reset')).status, 400);
     assert.equal((await post('/v1/bgp/reset-penalty', { vip: 'mail' })).status, 404);
     assert.deepEqual(await (await post('/v1/bgp/reset-penalty')).json(), { reset: [] });
+    for (const wrong of [{ vip: 3 }, { vips: 'web' }]) {
+      assert.equal((await post('/v1/bgp/reset-penalty', wrong)).status, 400, 'not all of them');
+    }
   });
 
   test('penalties of endpoints are reset by the agent of their home', async () => {

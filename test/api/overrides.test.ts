@@ -183,7 +183,7 @@ describe('POST /v1/overrides', () => {
 });
 
 describe('DELETE /v1/overrides', () => {
-  test('ends what it names, all or nothing', async () => {
+  test('ends what it names, once however often that is, all or nothing', async () => {
     await order({ action: 'down', endpoint: 'iad-lb1' });
     await order({ action: 'drain', site: 'iad' });
     const remove = (...ids: string[]) =>
@@ -196,7 +196,7 @@ describe('DELETE /v1/overrides', () => {
     assert.match(unknown.body.error!, /"endpoint=iad-lb2"; did you mean "endpoint=iad-lb1"/);
     assert.equal((await list()).length, 2);
     assert.equal((await remove()).status, 400);
-    const { status, body } = await remove('site=iad', 'endpoint=iad-lb1');
+    const { status, body } = await remove('site=iad', 'endpoint=iad-lb1', 'site=iad');
     assert.deepEqual([status, body.removed], [200, ['site=iad', 'endpoint=iad-lb1']]);
     assert.equal(eligible('iad-lb1/web'), true);
   });
@@ -247,7 +247,10 @@ describe('a drain', () => {
       [unknown.status, unknown.body.error],
       [404, 'there is no site "idd"; did you mean "iad"?'],
     );
-    assert.equal((await drain({ for_ms: -1 })).status, 400);
+    for (const wrong of [{ for_ms: -1 }, { site: 3 }, { sight: 'iad' }, { site: '' }]) {
+      assert.equal((await drain(wrong)).status, 400, JSON.stringify(wrong));
+    }
+    assert.equal((await ask('POST', '/v1/undrain', { for_ms: 5_000 })).status, 400);
     assert.deepEqual(await list(), []);
   });
 });

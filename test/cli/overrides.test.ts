@@ -75,7 +75,7 @@ describe('with fra alone running, of three sites', () => {
     const [one] = await list();
     assert.deepEqual(
       [one!.by, one!.reason, one!.left_ms],
-      [userInfo().username, 'bad disks', null],
+      [process.env.SUDO_USER || userInfo().username, 'bad disks', null],
     );
     assert.match(statusText(await fra.status()), /^OVERRIDES {2}down endpoint=fra-lb1: /m);
     const removed = await run('override', 'remove', '--endpoint', 'fra-lb1');
