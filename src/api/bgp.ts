@@ -2,19 +2,14 @@
  * The part of the API about BGP: neighbours, what each is told and why, what they send, why a session
  * is not up; and orders to reset a session or the penalties of VIPs.
  */
-import type { HttpBindings } from '@hono/node-server';
-import type { Hono } from 'hono';
 import type { Agent } from '../agent/agent.ts';
 import { WHYS_MAX } from '../agent/bgp-desk.ts';
 import type { ReceivedRoute } from '../bgp/adj-rib-in.ts';
 import type { NeighborStatus } from '../bgp/speaker.ts';
 import type { ToldRoute } from '../bgp/told-route.ts';
 import type { Fitness } from '../model/plan.ts';
-import { orderOf } from './order.ts';
-
-interface Env {
-  Bindings: HttpBindings;
-}
+import type { App } from './app.ts';
+import { orderOf, type PenaltiesReset } from './order.ts';
 
 /** The body of GET /v1/bgp/neighbors. */
 export interface BgpNeighbors {
@@ -75,7 +70,7 @@ function unknown(agent: Agent, name = ''): { readonly error: string } {
 const isKnown = (agent: Agent, name: string | undefined): boolean =>
   name === undefined || neighborsOf(agent, name).length > 0;
 
-export function bgpReading(app: Hono<Env>, agent: Agent, now: () => number): void {
+export function bgpReading(app: App, agent: Agent, now: () => number): void {
   app.get('/v1/bgp/neighbors', (c) => {
     const { neighbor } = c.req.query();
     if (!isKnown(agent, neighbor)) return c.json(unknown(agent, neighbor), 404);
@@ -103,7 +98,7 @@ export function bgpReading(app: Hono<Env>, agent: Agent, now: () => number): voi
   });
 }
 
-export function bgpChanging(app: Hono<Env>, agent: Agent): void {
+export function bgpChanging(app: App, agent: Agent): void {
   app.post('/v1/bgp/reset', async (c) => {
     const order = orderOf(await c.req.text(), { neighbor: 'string' });
     if (!order.ok) return c.json({ error: order.error }, 400);
@@ -119,6 +114,6 @@ export function bgpChanging(app: Hono<Env>, agent: Agent): void {
     const { vip = null, by } = order.value;
     const reset = agent.routes.resetPenalty(vip, by);
     if (!reset) return c.json({ error: `this site announces no VIP "${vip}"` }, 404);
-    return c.json({ reset });
+    return c.json({ reset } satisfies PenaltiesReset);
   });
 }

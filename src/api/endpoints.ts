@@ -1,19 +1,9 @@
 /** Endpoints over HTTP: everything about one, and the end of what is held against it. */
-import type { HttpBindings } from '@hono/node-server';
-import type { Hono } from 'hono';
 import type { Agent } from '../agent/agent.ts';
 import type { EndpointsAnswer } from '../agent/endpoint-status.ts';
 import { suggest } from '../config/nearest.ts';
-import { orderOf } from './order.ts';
-
-interface Env {
-  Bindings: HttpBindings;
-}
-
-/** The answer to a reset: the ids that were held back, or had a penalty. */
-export interface PenaltiesReset {
-  readonly reset: readonly string[];
-}
+import type { App } from './app.ts';
+import { orderOf, type PenaltiesReset } from './order.ts';
 
 function unknown(agent: Agent, name: string): { error: string } {
   const { endpoints } = agent.config;
@@ -24,7 +14,7 @@ function unknown(agent: Agent, name: string): { error: string } {
 }
 
 /** An id has slashes in it, which may be written as they are. */
-export function endpointsReading(app: Hono<Env>, agent: Agent): void {
+export function endpointsReading(app: App, agent: Agent): void {
   app.get('/v1/endpoints/:name{.+}', (c) => {
     const name = c.req.param('name');
     const endpoints = agent.endpoints.details(name);
@@ -36,7 +26,7 @@ export function endpointsReading(app: Hono<Env>, agent: Agent): void {
 
 const RESET = /^(?:(.+)\/)?reset-penalty$/;
 
-export function endpointsChanging(app: Hono<Env>, agent: Agent): void {
+export function endpointsChanging(app: App, agent: Agent): void {
   app.post('/v1/endpoints/:order{.+}', async (c) => {
     const match = RESET.exec(c.req.param('order'));
     if (!match) return c.notFound();

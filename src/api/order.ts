@@ -21,6 +21,11 @@ export interface Author {
   readonly reason: string;
 }
 
+/** The answer to an order to forget penalties: of which endpoints or VIPs there were some. */
+export interface PenaltiesReset {
+  readonly reset: readonly string[];
+}
+
 const AUTHOR = { by: 'string', reason: 'string' } as const satisfies Shape;
 
 /** All fields are optional, and so is the body; null is as nothing. */

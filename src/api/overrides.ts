@@ -3,12 +3,11 @@
  * site, which is one of them. An order that would do nothing, or leave a service with nobody, is
  * refused with the reason, unless whoever gives it insists.
  */
-import type { HttpBindings } from '@hono/node-server';
-import type { Context, Hono } from 'hono';
+import type { Context } from 'hono';
 import type { Agent } from '../agent/agent.ts';
 import type { OverrideOrder } from '../agent/override-desk.ts';
 import { effectOf, type OverrideEffect, scopeMistake } from '../agent/override-effect.ts';
-import type { OverrideStatus } from '../agent/status.ts';
+import { type OverrideStatus, overrideStatus } from '../agent/status.ts';
 import type { Clock } from '../base/clock.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { suggest } from '../config/nearest.ts';
@@ -16,11 +15,8 @@ import { drainOf, viewOf } from '../decide/view.ts';
 import type { DrainSight, Override, OverrideAction, OverrideScope } from '../model/override.ts';
 import { idOf, siteScope } from '../model/override.ts';
 import { OVERRIDES_MAX } from '../share/override-book.ts';
+import type { App, Env } from './app.ts';
 import { type Author, authorOf, orderOf, type Shape } from './order.ts';
-
-interface Env {
-  Bindings: HttpBindings;
-}
 
 /** An override ends after this long, or not by itself at all, in milliseconds. */
 export const FOR_MAX_MS = 366 * 86_400_000;
@@ -71,13 +67,14 @@ interface Wish {
   readonly yes: boolean;
 }
 
-export function overridesReading(app: Hono<Env>, agent: Agent): void {
-  app.get('/v1/overrides', (c) =>
-    c.json({ overrides: agent.status().overrides } satisfies OverridesInUse),
-  );
+export function overridesReading(app: App, agent: Agent): void {
+  app.get('/v1/overrides', (c) => {
+    const overrides = agent.overrides.list().map((one) => overrideStatus(agent.config, one));
+    return c.json({ overrides } satisfies OverridesInUse);
+  });
 }
 
-export function overridesChanging(app: Hono<Env>, agent: Agent, clock: Clock): void {
+export function overridesChanging(app: App, agent: Agent, clock: Clock): void {
   app.post('/v1/overrides', async (c) => {
     const wish = wishOf(await c.req.text());
     if (!wish.ok) return c.json({ error: wish.error }, 400);
@@ -113,7 +110,7 @@ const UNDRAIN = { site: 'string' } as const satisfies Shape;
 const DRAIN = { ...UNDRAIN, for_ms: 'number' } as const satisfies Shape;
 
 /** The site is this one, if the order names none. */
-function draining(app: Hono<Env>, agent: Agent, clock: Clock): void {
+function draining(app: App, agent: Agent, clock: Clock): void {
   const drain = async (c: Context<Env>, action: 'drain' | null): Promise<Response> => {
     const given = orderOf(await c.req.text(), action === null ? UNDRAIN : DRAIN);
     if (!given.ok) return c.json({ error: given.error }, 400);

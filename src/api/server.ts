@@ -7,7 +7,7 @@
 
 import { timingSafeEqual } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
-import { getRequestListener, type HttpBindings } from '@hono/node-server';
+import { getRequestListener } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
@@ -18,6 +18,7 @@ import { configFacts } from '../config/changes.ts';
 import { agentName } from '../model/report.ts';
 import { formatHostPort, type HostPort, parseAddress } from '../net/ip.ts';
 import { listenErrorText } from '../net/listen-error.ts';
+import type { App, Env } from './app.ts';
 import { bgpChanging, bgpReading } from './bgp.ts';
 import type { ConfigInUse, Control, Farewell } from './control.ts';
 import { endpointsChanging, endpointsReading } from './endpoints.ts';
@@ -32,10 +33,6 @@ const BODY_MAX = 16 * 1024;
 const CLOSE_WITHIN_MS = 500;
 /** The version names the exposition format, which newer Prometheus insists on. */
 const METRICS_HEADERS = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' };
-
-interface Env {
-  Bindings: HttpBindings;
-}
 
 export interface ApiOptions {
   readonly agent: Agent;
@@ -97,7 +94,7 @@ export class ApiServer {
     force.cancel();
   }
 
-  #routes(): Hono<Env> {
+  #routes(): App {
     const app = new Hono<Env>();
     app.onError((error, c) => {
       this.#options.log.error({ error: error.message, path: c.req.path }, 'request failed');
@@ -109,7 +106,7 @@ export class ApiServer {
     return app;
   }
 
-  #reading(app: Hono<Env>): void {
+  #reading(app: App): void {
     const { agent, clock } = this.#options;
     app.get('/healthz', (c) => c.text('ok\n'));
     app.get('/readyz', (c) => (agent.decision ? c.text('ready\n') : c.text('starting\n', 503)));
@@ -139,7 +136,7 @@ export class ApiServer {
     });
   }
 
-  #changing(app: Hono<Env>): void {
+  #changing(app: App): void {
     const { agent, clock } = this.#options;
     app.use('/v1/*', async (c, next) => {
       if (c.req.header('origin') !== undefined) {
@@ -163,7 +160,7 @@ export class ApiServer {
     if (this.#options.control) this.#controlling(app, this.#options.control);
   }
 
-  #controlling(app: Hono<Env>, control: Control): void {
+  #controlling(app: App, control: Control): void {
     const { agent } = this.#options;
     app.get('/v1/config', (c) => {
       const { config, site, name } = agent;

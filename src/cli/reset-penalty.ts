@@ -1,11 +1,7 @@
 /** Orders to forget penalties. Each agent of a site remembers for itself, so each is asked. */
+import type { PenaltiesReset } from '../api/order.ts';
 import { askEach, type ReachOptions } from './api-client.ts';
 import { CommandError } from './command-error.ts';
-
-/** The answer to both kinds of reset: the names of what had a penalty, or was held back. */
-interface PenaltiesReset {
-  readonly reset: readonly string[];
-}
 
 /** Throws, once it has printed what is done, if one of several agents does not answer. */
 export async function resetPenalty(
