@@ -53,9 +53,20 @@ class Checker {
     const earlier = this.#first.get(id);
     if (!earlier) this.#first.set(id, problem);
     if (!earlier || this.#full) return;
-    const where =
-      earlier.file === problem.file ? `line ${earlier.line}` : `${earlier.file}:${earlier.line}`;
+    const [isFile, isLine] = [earlier.file === problem.file, earlier.line === problem.line];
+    if (isFile && isLine && earlier.column === problem.column) {
+      this.#shared(problem, `${what} "${key}"`);
+      return;
+    }
+    const where = isFile ? `line ${earlier.line}` : `${earlier.file}:${earlier.line}`;
     const message = `${what} "${key}" is already in ${where}: write another, or remove one`;
+    this.problems.push({ ...problem, message });
+  }
+
+  /** Only the agents of a site see one place several times; told once, however many they are. */
+  #shared(problem: Problem, what: string): void {
+    const message = `several agents would have ${what}: give each its own in \`agents\``;
+    if (this.problems.some((one) => one.message === message)) return;
     this.problems.push({ ...problem, message });
   }
 

@@ -107,6 +107,14 @@ describe('the agents of a site', () => {
     assert.ok((await problems()).some((line) => line.includes('the site has no `dns.tls`')));
   });
 
+  test('that share what each must have for itself are told so, once', async () => {
+    await demo.append('sites/fra.yaml', 'agents: {a: {}, b: {}, c: {}}\n');
+    const told = await problems();
+    assert.equal(told.length, 2);
+    assert.match(told[0]!, /several agents would have the API’s address "127\.0\.0\.1:8301": give/);
+    assert.match(told[1]!, /several agents would have the router id "10\.0\.0\.1": give each/);
+  });
+
   test('are named when one must be chosen, or is gone', async () => {
     await demo.append('sites/fra.yaml', PAIR);
     const [fra] = (await config()).sites;
