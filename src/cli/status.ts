@@ -22,8 +22,9 @@ export function statusText(status: Status): string {
     parts.push(`STORE ${name} ${state} for ${duration(for_ms)}: ${error ?? 'not tried yet'}`);
   }
   if (status.drain) {
-    const { for_ms, by, reason } = status.drain;
-    parts.push(`DRAINING for ${duration(for_ms)} by ${by}: ${reason}`);
+    const { for_ms, left_ms, by, reason } = status.drain;
+    const left = left_ms === null ? '' : `, ${duration(left_ms)} left`;
+    parts.push(`DRAINING for ${duration(for_ms)} by ${by}${left}: ${reason}`);
   }
   const fenced = status.routes.find(({ reason }) => reason.code === 'fenced');
   if (fenced) parts.push(`FENCED: no VIP is announced: ${fenced.reason.text}`);

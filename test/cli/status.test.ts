@@ -46,6 +46,16 @@ describe('isobar status', () => {
     assert.deepEqual([cells[4], cells[6]], ['-', '-']);
   });
 
+  test('a drain: by whom, why, and when it ends by itself', () => {
+    const drain = { for_ms: 5_000, left_ms: null, by: 'ann', reason: 'power' };
+    assert.match(statusText({ ...STARTED, drain }), /^DRAINING for 5\.0 s by ann: power$/m);
+    const ends = { ...drain, left_ms: 240_000 };
+    assert.match(
+      statusText({ ...STARTED, drain: ends }),
+      /^DRAINING .* by ann, 4 min left: power$/m,
+    );
+  });
+
   test('a site that does not trust its own eyes', () => {
     const site: Status['sites'][number] = {
       site: 'iad',
