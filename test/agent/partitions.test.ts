@@ -7,36 +7,14 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { prng } from '../../src/base/prng.ts';
-import { type Groups, Partition, type PartitionOptions } from '../support/partition.ts';
-
-/** One full read of the store, one report, and the probes that bring an endpoint back. */
-const AGREE_MAX_MS = 3_000;
-const HOUR_MS = 3_600_000;
-
-/** Runs `body` with sites that know each other, and then looks whether anything was ever wrong. */
-async function withSites(
-  options: Partial<PartitionOptions>,
-  body: (sites: Partition) => Promise<void>,
-): Promise<void> {
-  const sites = new Partition({ sites: 3, ...options });
-  try {
-    await sites.start();
-    await sites.run(3_000);
-    assert.equal(sites.disagreement(), null);
-    sites.changes.length = 0;
-    await body(sites);
-    assert.deepEqual(sites.wrongs, []);
-  } finally {
-    await sites.stop();
-  }
-}
-
-async function healed(sites: Partition): Promise<void> {
-  sites.heal();
-  await sites.until('all agree', () => sites.disagreement() === null, AGREE_MAX_MS);
-  await sites.run(8_000);
-  assert.equal(sites.disagreement(), null);
-}
+import {
+  AGREE_MAX_MS,
+  type Groups,
+  HOUR_MS,
+  healed,
+  type Partition,
+  withSites,
+} from '../support/partition.ts';
 
 const all = (sites: Partition): string[] => sites.names.map(() => 'web');
 

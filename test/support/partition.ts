@@ -4,21 +4,27 @@
  * each site, whose wall time a test may set wrong. DNS listens nowhere, and nobody speaks BGP: every
  * announced VIP counts as heard.
  */
+import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent } from '../../src/agent/agent.ts';
 import { type Clock, type Timer, VirtualClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { prng } from '../../src/base/prng.ts';
+import { observersOf } from '../../src/decide/vantage.ts';
 import { buildGeoMap } from '../../src/geo/build.ts';
 import type { ProbeTarget } from '../../src/model/check.ts';
-import type { Config, Endpoint, PolicyConfig, Site } from '../../src/model/config.ts';
+import type { Config, Endpoint, HealthPolicy, PolicyConfig, Site } from '../../src/model/config.ts';
 import type { Plan } from '../../src/model/plan.ts';
+import type { World } from '../../src/model/world.ts';
 import type { Probe } from '../../src/observe/probe.ts';
 import { noSteering, noTunnel } from '../../src/spill/drivers.ts';
 import { testConfig, withEndpoints } from './config.ts';
 import { SimNetwork } from './sim-store.ts';
 
 export const NAMES = ['fra', 'iad', 'sin', 'nrt', 'gru'] as const;
+
+/** Of endpoints that nobody has known yet, so that nothing was taken away. */
+const NOT_KNOWN: readonly string[] = ['not-probed-yet', 'site-unheard'];
 
 /** What the world looks like is looked at so often. */
 const LOOK_MS = 100;
@@ -53,11 +59,13 @@ export interface PartitionOptions {
   readonly servers?: number;
   readonly observers?: number;
   readonly policy?: Partial<PolicyConfig>;
+  /** Of the guard of capacity; without it, the defaults. */
+  readonly limits?: Pick<HealthPolicy, 'evict_max' | 'sites_min'>;
   readonly site?: Partial<Site>;
 }
 
 /** Two load balancers a site, one service, one VIP that all announce. */
-function configOf({ sites, observers = 2, policy, site }: PartitionOptions): Config {
+function configOf({ sites, observers = 2, policy, limits, site }: PartitionOptions): Config {
   const base = testConfig();
   const names = NAMES.slice(0, sites);
   const endpoints = names.flatMap((name, home) =>
@@ -87,7 +95,7 @@ function configOf({ sites, observers = 2, policy, site }: PartitionOptions): Con
     policy: {
       ...base.policy,
       // The defaults, but for the times.
-      health: { ...base.policy.health, evict_max: 0.75, sites_min: 1 },
+      health: { ...base.policy.health, evict_max: 0.75, sites_min: 1, ...limits },
       ...policy,
     },
   };
@@ -197,6 +205,11 @@ export class Partition {
     return this.plan(site).routes[0]!.announce;
   }
 
+  /** Sites that have an endpoint which the site answers with. */
+  sitesAnswered(site: string): number {
+    return new Set(this.answers(site).map((name) => name.split('-')[0])).size;
+  }
+
   /** The endpoints that the site answers with, without "/web". */
   answers(site: string): string[] {
     const eligible = this.plan(site).endpoints.filter((verdict) => verdict.eligible);
@@ -300,9 +313,48 @@ export class Partition {
       for (const { vip, announce } of routes) this.#note(site, vip, announce);
       for (const { id, eligible } of endpoints) this.#note(site, id, eligible);
       if (this.answers(site).length === 0) this.wrongs.push(`${this.now} ${site} answers nothing`);
+      const excess = this.#excess(site);
+      if (excess !== null) this.wrongs.push(`${this.now} ${site}: ${excess}`);
     }
     const announcers = [...this.agents.keys()].filter((site) => this.announces(site));
     if (announcers.length === 0) this.wrongs.push(`${this.now} nobody announces`);
+  }
+
+  /** What health has taken out of the one service beyond the limits; null: nothing. */
+  #excess(site: string): string | null {
+    const { sites, endpoints, policy } = this.config;
+    const { plan, world } = this.agents.get(site)!.decision!;
+    const known = plan.endpoints.map(({ reason }) => !NOT_KNOWN.includes(reason.code));
+    const out = plan.endpoints.map(({ eligible }, index) => known[index] && !eligible);
+    const doubtful = out.map((isOut, index) => isOut && !this.#isAgreed(world, index));
+    if (!doubtful.includes(true)) return null;
+    const part = out.filter(Boolean).length / known.filter(Boolean).length;
+    if (part > policy.health.evict_max + 1e-9) return `health has taken ${part} of the capacity`;
+    const at = (home: number, of: readonly unknown[]): boolean =>
+      endpoints.some((endpoint, index) => endpoint.site === home && of[index]);
+    const inUse = plan.endpoints.map((_, index) => known[index] && !out[index]);
+    const left = sites.filter((_, home) => at(home, inUse)).length;
+    const emptied = sites.some((_, home) => !at(home, inUse) && at(home, doubtful));
+    return emptied && left < policy.health.sites_min ? `health has left ${left} sites` : null;
+  }
+
+  /** Most of those who are to look at the endpoint say that it is down; counted by hand. */
+  #isAgreed(world: World, index: number): boolean {
+    const { endpoints, sites, policy } = this.config;
+    const { id, site: home } = endpoints[index]!;
+    const assigned = [home, ...observersOf(this.config, index)];
+    const downs = assigned.filter((site) => {
+      const { name } = sites[site]!;
+      const sighting = world.sightings.get(name);
+      if (!sighting) return false;
+      const { report, received_at, cut_ms } = sighting;
+      const now = this.clocks.get(world.self)!.now();
+      const quiet_ms = (world.cut_at ?? now) - received_at - cut_ms;
+      if (name !== world.self && quiet_ms >= policy.report_stale_ms + LOOK_MS) return false;
+      if (site === home) return report.endpoints[id]?.up === false;
+      return report.suspect === null && report.observed[id]?.up === false;
+    });
+    return 2 * downs.length > assigned.length;
   }
 
   #note(site: string, what: string, on: boolean): void {
@@ -311,4 +363,33 @@ export class Partition {
     this.#before.set(key, on);
     if (was !== undefined && was !== on) this.changes.push({ at_ms: this.now, site, what, on });
   }
+}
+
+/** One full read of the store, one report, and the probes that bring an endpoint back. */
+export const AGREE_MAX_MS = 3_000;
+export const HOUR_MS = 3_600_000;
+
+/** Runs `body` with sites that know each other, and then looks whether anything was ever wrong. */
+export async function withSites(
+  options: Partial<PartitionOptions>,
+  body: (sites: Partition) => Promise<void>,
+): Promise<void> {
+  const sites = new Partition({ sites: 3, ...options });
+  try {
+    await sites.start();
+    await sites.run(3_000);
+    assert.equal(sites.disagreement(), null);
+    sites.changes.length = 0;
+    await body(sites);
+    assert.deepEqual(sites.wrongs, []);
+  } finally {
+    await sites.stop();
+  }
+}
+
+export async function healed(sites: Partition): Promise<void> {
+  sites.heal();
+  await sites.until('all agree', () => sites.disagreement() === null, AGREE_MAX_MS);
+  await sites.run(8_000);
+  assert.equal(sites.disagreement(), null);
 }
