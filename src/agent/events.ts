@@ -2,13 +2,32 @@
  * What changed between two plans, or in what a site sees, as events: the lines that people read on the
  * screen, in the log and in the API's event stream. Pure; time and site are stamped on them later.
  */
-import { steer, steeringReason } from '../decide/steering.ts';
+import { isLastAnswer, steer, steeringReason } from '../decide/steering.ts';
 import type { Config, Service } from '../model/config.ts';
 import type { Happening } from '../model/event.ts';
-import type { EndpointVerdict, Plan, Reason, RouteOffer, RoutePlan } from '../model/plan.ts';
+import type {
+  EndpointVerdict,
+  Plan,
+  Reason,
+  ReasonCode,
+  RouteOffer,
+  RoutePlan,
+} from '../model/plan.ts';
 import { type EndpointSight, writerOf } from '../model/report.ts';
 import type { ObserverNews } from '../observe/observer.ts';
 import type { AgentSight } from '../share/world-view.ts';
+
+/** A guard holds something that health would have taken away: more is wrong than may be. */
+const LOUD: readonly ReasonCode[] = [
+  'eviction-guard',
+  'last-answer-kept',
+  'last-announcement-kept',
+];
+
+/** Whether the event is a warning in the log. */
+export function isLoud({ reason }: Pick<Happening, 'reason'>): boolean {
+  return reason !== null && LOUD.includes(reason.code);
+}
 
 /** `config` is the one of `after`; `before` may be of an older one, so it is read by names only. */
 export function planChanges(config: Config, before: Plan | null, after: Plan): Happening[] {
@@ -115,6 +134,7 @@ function answerChanges(config: Config, before: Plan | null, after: Plan): Happen
   const changes: Happening[] = [];
   for (const service of config.services) {
     if (service.pool.every(({ endpoint }) => was(endpoint) === is(endpoint))) continue;
+    changes.push(...lastAnswerChange(config, service, was, is));
     const parts: string[] = [];
     let reason = null as Happening['reason'];
     for (const region of config.regions) {
@@ -130,6 +150,21 @@ function answerChanges(config: Config, before: Plan | null, after: Plan): Happen
 }
 
 type Eligible = (endpoint: number) => boolean;
+
+/** Told by itself: the answer to a region may be the same as before. */
+function lastAnswerChange(
+  { endpoints }: Config,
+  service: Service,
+  was: Eligible,
+  is: Eligible,
+): Happening[] {
+  const kept = isLastAnswer(service, endpoints, is);
+  if (kept === isLastAnswer(service, endpoints, was)) return [];
+  const about = { kind: 'answer', subject: service.name } as const;
+  if (!kept) return [{ ...about, text: 'somebody is eligible again', reason: null }];
+  const text = 'nobody is eligible: the last answer is kept, and is the whole pool';
+  return [{ ...about, text, reason: { code: 'last-answer-kept', text } }];
+}
 
 /** As after most plans; to look at every member of every service's pool takes as long as the plan. */
 function sameEligible({ endpoints: a }: Plan, { endpoints: b }: Plan): boolean {

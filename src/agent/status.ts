@@ -1,6 +1,7 @@
 /** What a running agent says of itself: the body of GET /v1/status, printed by `isobar status`. */
 import process from 'node:process';
 import type { NeighborStatus } from '../bgp/speaker.ts';
+import { isLastAnswer } from '../decide/steering.ts';
 import { drainOf, viewOf } from '../decide/view.ts';
 import type { Config } from '../model/config.ts';
 import type { DrainSight, Override, OverrideAction, OverrideScope } from '../model/override.ts';
@@ -39,6 +40,7 @@ export interface Status {
   readonly load_meters: readonly LoadMeterSight[];
   readonly sites: readonly SiteStatus[];
   readonly endpoints: readonly EndpointStatus[];
+  readonly services: readonly ServiceStatus[];
   readonly routes: readonly RouteStatus[];
   readonly neighbors: readonly NeighborStatus[];
   /** Names of the ranges of dynamic neighbours; who has connected is among `neighbors`. */
@@ -78,6 +80,12 @@ export interface SiteStatus extends SiteVerdict {
   readonly uplink: boolean | null;
   /** Its agents without the one that is asked: those of the configuration, and any other that is heard. */
   readonly agents: readonly AgentStatus[];
+}
+
+export interface ServiceStatus {
+  readonly name: string;
+  /** True while nobody of its pool is eligible, of one family at least: then all of it is answered. */
+  readonly last_answer_kept: boolean;
 }
 
 export interface AgentStatus extends Pick<AgentSight, 'agent' | 'fresh'> {
@@ -149,6 +157,7 @@ export function buildStatus(parts: StatusParts): Status {
       };
     }),
     endpoints: plan && world ? endpointStatuses({ config, plan, world, now }) : [],
+    services: plan ? serviceStatuses(config, plan) : [],
     routes: parts.routes.map((route) => ({
       ...route,
       memory: plan?.memory.routes[route.vip] ?? null,
@@ -159,6 +168,13 @@ export function buildStatus(parts: StatusParts): Status {
     flows: parts.flows,
     dns: { listen: parts.addresses.map(formatHostPort), counters: parts.counters },
   };
+}
+
+function serviceStatuses({ services, endpoints }: Config, plan: Plan): ServiceStatus[] {
+  const eligible = (endpoint: number): boolean => plan.endpoints[endpoint]?.eligible ?? false;
+  return services.map((service) => {
+    return { name: service.name, last_answer_kept: isLastAnswer(service, endpoints, eligible) };
+  });
 }
 
 function agentsOf({ config, site, agent, agents }: StatusParts, name: string): AgentStatus[] {

@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import { Listeners } from '../base/listeners.ts';
 import type { Log } from '../base/log.ts';
 import type { Happening, SiteEvent } from '../model/event.ts';
+import { isLoud } from './events.ts';
 
 export class Teller {
   readonly events: Listeners<SiteEvent>;
@@ -18,7 +19,7 @@ export class Teller {
   }
 
   tell({ kind, subject, text, reason }: Happening): void {
-    this.#log.info({ kind, subject, reason }, text);
+    this.#log[isLoud({ reason }) ? 'warn' : 'info']({ kind, subject, reason }, text);
     const at_ms = this.#clock.now();
     this.events.emit({ site: this.#site, kind, at_ms, subject, text, reason });
   }

@@ -42,6 +42,7 @@ export function metricsText(status: Status): string {
   meterMetrics(out, status);
   siteMetrics(out, status);
   endpointMetrics(out, status);
+  serviceMetrics(out, status);
   routeMetrics(out, status);
   bgpMetrics(out, status);
   spillMetrics(out, status);
@@ -128,6 +129,11 @@ function endpointMetrics(out: Exposition, { endpoints }: Status): void {
   }
   const guarded = out.gauge('isobar_endpoints_guarded', 'Endpoints in use only by the guard.');
   guarded(endpoints.filter(({ reason }) => reason.code === 'eviction-guard').length);
+}
+
+function serviceMetrics(out: Exposition, { services }: Status): void {
+  const kept = out.gauge('isobar_service_last_answer_kept', '1 while nobody is eligible.');
+  for (const { name, last_answer_kept: yes } of services) kept(flag(yes), { service: name });
 }
 
 function routeMetrics(out: Exposition, { routes }: Status): void {

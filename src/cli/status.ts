@@ -4,8 +4,8 @@ import { agentName } from '../model/report.ts';
 import { forText, nextText, votesShort } from './endpoint.ts';
 import { duration, percent, table } from './table.ts';
 
-/** So many overrides are named; the rest is counted. */
-const OVERRIDES_NAMED = 5;
+/** So many of a kind are named; the rest is counted. */
+const NAMED_MAX = 5;
 
 const ratio = (value: number | null): string => (value === null ? '?' : value.toFixed(2));
 
@@ -28,6 +28,7 @@ export function statusText(status: Status): string {
   }
   const fenced = status.routes.find(({ reason }) => reason.code === 'fenced');
   if (fenced) parts.push(`FENCED: no VIP is announced: ${fenced.reason.text}`);
+  parts.push(...guardLines(status));
   if (status.overrides.length > 0) parts.push(overridesLine(status));
   parts.push(
     table(
@@ -68,11 +69,31 @@ function troubles({ suspect, uplink }: SiteStatus): string[] {
   ].filter((text) => text !== '');
 }
 
+/** What is answered although health speaks against it. */
+function guardLines({ endpoints, services }: Status): string[] {
+  const guarded = endpoints.filter(({ reason }) => reason.code === 'eviction-guard');
+  const kept = services.filter((service) => service.last_answer_kept);
+  const lines: string[] = [];
+  if (guarded.length > 0) {
+    lines.push(
+      `GUARDED: in use although they should be out: ${named(guarded.map(({ id }) => id))}`,
+    );
+  }
+  if (kept.length > 0) {
+    const names = named(kept.map(({ name }) => name));
+    lines.push(`LAST ANSWER KEPT: nobody is eligible, so all of the pool is answered: ${names}`);
+  }
+  return lines;
+}
+
 function overridesLine({ overrides }: Status): string {
   const all = overrides.map(({ action, id }) => `${action ?? 'removed'} ${id}`);
-  const more = all.length > OVERRIDES_NAMED ? `, and ${all.length - OVERRIDES_NAMED} more` : '';
-  const named = all.slice(0, OVERRIDES_NAMED).join(', ');
-  return `OVERRIDES  ${named}${more}: \`isobar overrides\` tells by whom and why`;
+  return `OVERRIDES  ${named(all)}: \`isobar overrides\` tells by whom and why`;
+}
+
+function named(all: readonly string[]): string {
+  const more = all.length > NAMED_MAX ? `, and ${all.length - NAMED_MAX} more` : '';
+  return `${all.slice(0, NAMED_MAX).join(', ')}${more}`;
 }
 
 /** Of a site that others of its agents still speak for. */

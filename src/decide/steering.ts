@@ -66,6 +66,18 @@ export function steer(
   };
 }
 
+/** True if there is a family of which nobody is eligible, so that clients get all of the pool there is. */
+export function isLastAnswer(
+  { pool }: Service,
+  endpoints: readonly Endpoint[],
+  eligible: (endpoint: number) => boolean,
+): boolean {
+  return ([4, 6] as const).some((family) => {
+    const candidates = pool.filter(({ endpoint }) => hasFamily(endpoints[endpoint]!, family));
+    return candidates.length > 0 && !candidates.some(({ endpoint }) => eligible(endpoint));
+  });
+}
+
 /** The reason of an answer in words; apart from `steer`, whose hot callers need no text. */
 export function steeringReason(steered: Steered, config: Config): Reason {
   const { code, site, passed } = steered;

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { newsChange, planChanges } from '../../src/agent/events.ts';
+import { isLoud, newsChange, planChanges } from '../../src/agent/events.ts';
 import { decide } from '../../src/decide/decide.ts';
 import { healthyWorld } from '../../src/decide/explain.ts';
-import type { Config } from '../../src/model/config.ts';
+import type { Config, Endpoint } from '../../src/model/config.ts';
 import type { Plan, RoutePlan } from '../../src/model/plan.ts';
 import type { ObserverNews } from '../../src/observe/observer.ts';
 import { UNCHANGED } from '../support/bgp.ts';
@@ -47,6 +47,22 @@ describe('events of a new plan', () => {
     assert.equal(begins!.reason!.code, 'eviction-guard');
     assert.deepEqual(texts(kept, healthy), ['health: keeps nothing in use any more']);
     assert.deepEqual(texts(kept, kept), []);
+  });
+
+  test('tell when nobody is eligible, though the answer stays as it is', () => {
+    const [service] = config.services;
+    const single = {
+      ...config,
+      services: [{ ...service!, pool: service!.pool.slice(0, 1) }],
+    };
+    const [{ id }] = config.endpoints as [Endpoint];
+    const down = without(healthy, id.split('/')[0]!);
+    const [begins] = planChanges(single, healthy, down);
+    assert.match(begins!.text, /^nobody is eligible: the last answer is kept/);
+    assert.ok(isLoud(begins!));
+    const [ends] = planChanges(single, down, healthy);
+    assert.equal(ends!.text, 'somebody is eligible again');
+    assert.ok(!isLoud(ends!));
   });
 
   test('tell a route once, when it is announced or withdrawn', () => {

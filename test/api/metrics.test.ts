@@ -50,6 +50,16 @@ test('verdicts, votes and penalties of endpoints', () => {
   assert.doesNotMatch(text, /isobar_endpoint_(fault|penalty)\{endpoint="iad/);
 });
 
+test('a service of which nobody is eligible', () => {
+  const services = [
+    { name: 'www.example.com', last_answer_kept: true },
+    { name: 'api.example.com', last_answer_kept: false },
+  ];
+  const text = metricsText({ ...STARTED, services });
+  assert.match(text, /^isobar_service_last_answer_kept\{service="www.example.com"\} 1$/m);
+  assert.match(text, /^isobar_service_last_answer_kept\{service="api.example.com"\} 0$/m);
+});
+
 test('a load meter without a value has an age, or nothing, but no ratio of zero', () => {
   const meter = { kind: 'nginx', value: 5, capacity: 10, age_ms: 1_500, detail: 'read 5' } as const;
   const silent = { ...meter, value: null, age_ms: null };

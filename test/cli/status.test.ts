@@ -56,6 +56,18 @@ describe('isobar status', () => {
     );
   });
 
+  test('what is answered although health speaks against it, before all tables', () => {
+    const guarded = { ...endpoint, reason: { code: 'eviction-guard', text: 'kept' } } as const;
+    const services = [
+      { name: 'www.example.com', last_answer_kept: true },
+      { name: 'api.example.com', last_answer_kept: false },
+    ];
+    const lines = statusText({ ...STARTED, endpoints: [guarded], services }).split('\n\n');
+    assert.match(lines[1]!, /^GUARDED: .*: fra-lb1\/web$/);
+    assert.match(lines[2]!, /^LAST ANSWER KEPT: .*: www\.example\.com$/);
+    assert.doesNotMatch(statusText({ ...STARTED, endpoints: [endpoint] }), /GUARDED|KEPT/);
+  });
+
   test('a site that does not trust its own eyes', () => {
     const site: Status['sites'][number] = {
       site: 'iad',

@@ -19,6 +19,7 @@ export const STARTED: Status = {
   load_meters: [],
   sites: [],
   endpoints: [],
+  services: [],
   routes: [],
   neighbors: [],
   ranges: [],
