@@ -3,6 +3,7 @@
  * each vote (GET /v1/endpoints/NAME). The votes are counted and listed by the rules of the verdict, as
  * they are when somebody asks.
  */
+import { siteFactors } from '../decide/damping.ts';
 import { type Held, healthTimes, heldBack, rulingIn } from '../decide/rulings.ts';
 import { type Hearing, hear, viewOf } from '../decide/view.ts';
 import { Tally, votesOf } from '../decide/votes.ts';
@@ -95,7 +96,7 @@ type Tools = ReturnType<typeof toolsOf>;
 function toolsOf({ config, world, now }: Known) {
   const view = viewOf(config, world, now);
   const hearings = config.sites.map((site): Hearing => hear(view, site));
-  const times = config.sites.map(({ name }) => healthTimes(config.policy.health, name));
+  const times = siteFactors(config.sites).map((one) => healthTimes(config.policy.health, one));
   return { hearings, times, tally: new Tally(view, hearings) };
 }
 

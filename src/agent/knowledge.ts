@@ -7,7 +7,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Prng } from '../base/prng.ts';
-import { dampingOf } from '../decide/damping.ts';
+import { dampingOf, siteFactor } from '../decide/damping.ts';
 import type { Config } from '../model/config.ts';
 import type { Happening } from '../model/event.ts';
 import type { World } from '../model/world.ts';
@@ -74,7 +74,8 @@ export class Knowledge {
     const { state, world, own } = await this.#keeper.load();
     const now = this.#clock.now();
     if (state) {
-      const damping = dampingOf(this.#config.policy.routes, this.#site);
+      const { policy, sites } = this.#config;
+      const damping = dampingOf(policy.routes, siteFactor(sites, this.#site));
       this.reporter.resume(state, damping, addressesStand, now);
     }
     if (world) this.view.restore(world.reports, world.elapsed_ms);

@@ -7,6 +7,7 @@
  */
 import { hashOf } from '../base/hash.ts';
 import type { Damping } from '../model/bgp.ts';
+import type { Config } from '../model/config.ts';
 
 export interface Penalty {
   readonly penalty: number;
@@ -47,13 +48,12 @@ export function suppressedFor_ms(damping: Damping | null, now: Penalty): number 
   return Math.max(0, damping.half_life_ms * Math.log2(now.penalty / damping.reuse));
 }
 
-/** With the site's own times, which keep sites from returning together; null: no damping. */
+/** With times that are longer by a site's factor; null: no damping. */
 export function dampingOf(
   { damping }: { readonly damping: Damping | null },
-  site: string,
+  factor: number,
 ): Damping | null {
   if (damping === null) return null;
-  const factor = siteFactor(site);
   const { half_life_ms, suppress_max_ms } = damping;
   return {
     ...damping,
@@ -62,10 +62,28 @@ export function dampingOf(
   };
 }
 
-/** Waiting times are longer by at most this part. */
+/** Waiting times are longer by less than this part. */
 const SPREAD = 0.25;
 
-/** 1–1.25, the same for a site always. */
-export function siteFactor(name: string): number {
-  return 1 + (SPREAD * hashOf(name)) / 0x1_0000_0000;
+/** A configuration never changes, so what follows from one is worked out once. */
+const factors = new WeakMap<Config['sites'], readonly number[]>();
+
+/**
+ * 1–1.25 for each site, by which it waits longer than the others, so that sites do not return together.
+ * The hash of the name gives the order alone: by itself it would put some sites next to each other.
+ */
+export function siteFactors(sites: Config['sites']): readonly number[] {
+  let known = factors.get(sites);
+  if (known === undefined) {
+    const hashes = sites.map(({ name }) => hashOf(name));
+    const ranks = hashes.map((hash) => hashes.filter((other) => other < hash).length);
+    known = ranks.map((rank) => 1 + (SPREAD * rank) / sites.length);
+    factors.set(sites, known);
+  }
+  return known;
+}
+
+/** That of one site. */
+export function siteFactor(sites: Config['sites'], site: string): number {
+  return siteFactors(sites)[sites.findIndex(({ name }) => name === site)] ?? 1;
 }

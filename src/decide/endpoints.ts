@@ -10,6 +10,7 @@
  */
 import type { DecisionMemory, EndpointVerdict, Fault, Reason } from '../model/plan.ts';
 import type { EndpointRuling } from '../model/report.ts';
+import { siteFactors } from './damping.ts';
 import { keptInUse, type OutOfUse } from './eviction.ts';
 import { type EndpointOrders, orderReason } from './overrides.ts';
 import {
@@ -33,7 +34,7 @@ export interface EndpointsDecided {
 /** `hearings` is parallel to Config.sites. */
 export function judgeEndpoints(view: View, hearings: readonly Hearing[]): EndpointsDecided {
   const { config, world } = view;
-  const times = config.sites.map(({ name }) => healthTimes(config.policy.health, name));
+  const times = siteFactors(config.sites).map((one) => healthTimes(config.policy.health, one));
   const tally = new Tally(view, hearings);
   const rulings: Record<string, EndpointRuling> = {};
   const out: OutOfUse[] = [];

@@ -10,7 +10,7 @@ import type { Site, Vip } from '../model/config.ts';
 import type { EndpointVerdict, Fitness, SiteVerdict } from '../model/plan.ts';
 import { type Report, ROUTE_OFF, type RouteMemory } from '../model/report.ts';
 import type { Facts } from './conditions.ts';
-import { dampingOf, siteFactor, suppressedFor_ms } from './damping.ts';
+import { dampingOf, siteFactors, suppressedFor_ms } from './damping.ts';
 import { isSound, serves } from './endpoints.ts';
 import { hasTakers, type Telling, tellsAnybody } from './offers.ts';
 import type { Overload } from './overload.ts';
@@ -85,8 +85,8 @@ export class Ground {
     this.#overloads = overloads;
     const { sites: all, policy } = view.config;
     this.#facts = all.map(() => new Map());
-    this.#factors = all.map(({ name }) => siteFactor(name));
-    this.#dampings = all.map(({ name }) => dampingOf(policy.routes, name));
+    this.#factors = siteFactors(all);
+    this.#dampings = this.#factors.map((one) => dampingOf(policy.routes, one));
     for (const { name, pool } of view.config.services) {
       const sums = view.config.sites.map(() => NOBODY);
       for (const { endpoint } of pool) {

@@ -9,7 +9,7 @@
 import type { Damping } from '../model/bgp.ts';
 import type { HealthPolicy } from '../model/config.ts';
 import type { EndpointRuling, Report } from '../model/report.ts';
-import { dampingOf, decayed, penalized, siteFactor, suppressedFor_ms } from './damping.ts';
+import { dampingOf, decayed, penalized, suppressedFor_ms } from './damping.ts';
 
 /** Waiting for a site's endpoints to return: alike for all of a site, so that it returns as a whole. */
 export interface HealthTimes {
@@ -22,10 +22,10 @@ export interface HealthTimes {
  * With the site's own times, which keep sites from returning together. Without damping there is only the
  * hold-down, to the letter.
  */
-export function healthTimes(policy: HealthPolicy, site: string): HealthTimes {
+export function healthTimes(policy: HealthPolicy, siteFactor: number): HealthTimes {
   const { hold_down_ms, hold_down_max_ms } = policy;
-  const damping = dampingOf(policy, site);
-  const factor = damping === null ? 1 : siteFactor(site);
+  const damping = dampingOf(policy, siteFactor);
+  const factor = damping === null ? 1 : siteFactor;
   return {
     hold_down_ms: Math.round(hold_down_ms * factor),
     hold_down_max_ms: Math.round(hold_down_max_ms * factor),

@@ -3,7 +3,7 @@
  * next step, and a chronicle of what each site does with the VIP "web".
  */
 
-import { dampingOf } from '../../src/decide/damping.ts';
+import { dampingOf, siteFactor } from '../../src/decide/damping.ts';
 import { decide } from '../../src/decide/decide.ts';
 import { laterBy, resumed } from '../../src/decide/route-phase.ts';
 import type { BgpSite, RoutePolicy } from '../../src/model/bgp.ts';
@@ -121,7 +121,7 @@ export class Anycast {
     const before = this.now;
     this.run(down_ms);
     const routes = JSON.parse(saved) as Record<string, RouteSight>;
-    const damping = dampingOf(this.config.policy.routes, name);
+    const damping = dampingOf(this.config.policy.routes, siteFactor(this.config.sites, name));
     const memories = Object.entries(routes).map(([vip, { heard: _, age_ms, ...memory }]) => [
       vip,
       resumed(laterBy(memory, age_ms + this.now - before, damping), false),

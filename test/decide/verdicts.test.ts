@@ -169,6 +169,24 @@ describe('an endpoint that flaps', () => {
     assert.ok(often.next_ms! > 2 * once.next_ms!);
   });
 
+  test('of several sites that return at once each waits a time of its own, its endpoints together', () => {
+    const reports = reportsOf(config, () => true).map((report) => {
+      const ids = Object.keys(report.endpoints);
+      const ruling = { up: true, for_ms: 0, downs: 1, penalty: 1_000, suppressed: false };
+      return { ...report, rulings: Object.fromEntries(ids.map((id) => [id, ruling])) };
+    });
+    const { endpoints } = decide(config, worldOf('fra', reports), 0);
+    const waits = NAMES.map((name) =>
+      endpoints.filter(({ id }) => id.startsWith(name)).map(({ next_ms }) => next_ms!),
+    );
+    assert.ok(waits.every(([first, ...rest]) => rest.every((each) => each === first)));
+    const firsts = waits.map(([first]) => first!);
+    const { hold_down_ms } = config.policy.health;
+    for (const each of firsts) assert.ok(each >= hold_down_ms && each <= 1.25 * hold_down_ms);
+    const gaps = firsts.toSorted((a, b) => a - b).map((each, i, all) => each - (all[i - 1] ?? 0));
+    assert.ok(Math.min(...gaps) > 0.01 * hold_down_ms, firsts.join());
+  });
+
   test('is suppressed until its penalty has decayed, and says so', () => {
     const verdict = after(3_000, true);
     assert.equal(verdict.reason.code, 'damped');

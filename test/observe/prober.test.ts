@@ -137,6 +137,35 @@ describe('probes in flight', () => {
   });
 });
 
+test('whatever endpoints come and go, no probe outlives its own, and no timer does', async () => {
+  const all = many(12, { interval_ms: 100, interval_failing_ms: 100, timeout_ms: 90 });
+  const present = fc.subarray(all.endpoints.map(({ id }) => id));
+  const wait_ms = fc.integer({ min: 0, max: 150 });
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.tuple(present, wait_ms), { maxLength: 12 }), async (steps) => {
+      const farm = new Farm();
+      for (const id of ids(0, 8)) farm.hanging.add(id);
+      const observer = farm.observer(all, 6, { per_address_max: 1 });
+      observer.start();
+      for (const [ids, ms] of steps) {
+        const endpoints = all.endpoints.filter(({ id }) => ids.includes(id));
+        observer.reconfigure({ ...all, endpoints });
+        const probed = [...farm.inFlight].flatMap(([id, count]) => (count > 0 ? [id] : []));
+        assert.deepEqual(
+          probed.filter((id) => !ids.includes(id)),
+          [],
+        );
+        await farm.clock.advanceAsync(ms);
+      }
+      observer.reconfigure({ ...all, endpoints: [] });
+      assert.equal(farm.total, 0);
+      await farm.clock.advanceAsync(200);
+      assert.equal(farm.clock.pending, 0);
+    }),
+    { numRuns: 50 },
+  );
+});
+
 describe('targets that hang', () => {
   const timing = {
     interval_ms: 1_000,
