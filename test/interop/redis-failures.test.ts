@@ -13,7 +13,7 @@ import { OVERRIDES_MAX } from '../../src/share/override-book.ts';
 import type { RedisStore } from '../../src/share/redis-store.ts';
 import { eventually } from '../support/eventually.ts';
 import { need } from '../support/need.ts';
-import { RedisServer } from '../support/redis.ts';
+import { Gate, RedisServer } from '../support/redis.ts';
 import { aclOf } from '../support/redis-bench.ts';
 import {
   NO_SECRETS,
@@ -138,6 +138,52 @@ describe('Redis servers that live but do not serve', { skip: need('redis-server'
     a.publish(testReport('fra', 1));
     await eventually('reports arrive', () => seen.includes(1));
     assert.deepEqual(changes, []);
+  });
+
+  describe('one that is slow', () => {
+    const gates: Gate[] = [];
+    const slow = async (late_ms: number): Promise<string> => {
+      const { port } = await start();
+      gates.push(await Gate.open(port, late_ms));
+      return gates.at(-1)!.url;
+    };
+    const openOf = (...urls: string[]): RedisStore => {
+      stores.push(redisStore(urls));
+      return stores.at(-1)!;
+    };
+    test.afterEach(async () => {
+      await Promise.all(stores.splice(0).map((one) => one.close()));
+      await Promise.all(gates.splice(0).map((one) => one.close()));
+    });
+
+    test('is used, and gets the newest of the reports that it cannot keep up with', async () => {
+      const url = await slow(250);
+      const [a, b] = [openOf(url), open()];
+      await connected(a, b);
+      const seen = sequencesOf(b, 'fra');
+      for (let n = 1; n <= 50; n++) {
+        a.publish(testReport('fra', n));
+        await sleep(20);
+      }
+      await eventually('the newest arrives', () => seen.includes(50));
+      assert.ok(seen.length < 40, `${seen.length} of 50 were written, one after the other`);
+      a.putOverride(testOverride('fra', 1));
+      const orders = ordersOf(b);
+      await eventually('so does an override', () => orders.length === 1);
+      assert.equal(stateOf(a), 'up');
+    });
+
+    test('keeps nobody waiting who shares another server, too', async () => {
+      const late_ms = 900;
+      const urls = [await slow(late_ms), (await start()).url];
+      const [a, b] = [openOf(...urls), openOf(...urls)];
+      await connected(a, b);
+      const seen = sequencesOf(b, 'fra');
+      for (let n = 1; n <= 5; n++) {
+        a.publish(testReport('fra', n));
+        await eventually('it arrives by the other', () => seen.includes(n), late_ms);
+      }
+    });
   });
 
   test('one that loses everything is filled again, with reports and overrides', async () => {

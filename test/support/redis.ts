@@ -144,29 +144,34 @@ export class RedisServer {
   }
 }
 
-/** Relays to a Redis server; shut, it ends all connections and every new one at once. */
+/**
+ * Relays to a Redis server, whose answers may come late; shut, it ends all connections and every new one
+ * at once.
+ */
 export class Gate {
   readonly port: number;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #shut = false;
 
-  private constructor(server: Server, target: number) {
+  private constructor(server: Server, target: number, late_ms: number) {
     this.#server = server;
     this.port = (server.address() as AddressInfo).port;
     server.on('connection', (client) => {
       if (this.#shut) return client.destroy();
       const upstream = connect(target, HOST);
-      client.pipe(upstream).pipe(client);
+      client.pipe(upstream);
+      if (late_ms === 0) upstream.pipe(client);
+      else upstream.on('data', (octets) => setTimeout(() => client.write(octets), late_ms));
       this.#keep(client, upstream);
       this.#keep(upstream, client);
     });
   }
 
-  static async open(target: number): Promise<Gate> {
+  static async open(target: number, late_ms = 0): Promise<Gate> {
     const server = createServer().listen(0, HOST);
     await once(server, 'listening');
-    return new Gate(server, target);
+    return new Gate(server, target, late_ms);
   }
 
   get url(): string {
