@@ -12,7 +12,7 @@ import type { Site, Vip } from '../model/config.ts';
 import type { EndpointVerdict, Fitness, Reason, RoutePlan, SiteVerdict } from '../model/plan.ts';
 import { NOT_OVERLOADED, type OverloadSight, type RouteMemory } from '../model/report.ts';
 import { fenced } from './fence.ts';
-import { Ground, RANKS, type Standing } from './fitness.ts';
+import { Ground, RANKS, type Rank, type Standing } from './fitness.ts';
 import { hasTakers, noOffers, offersOf, tellsAnybody, whyNobody } from './offers.ts';
 import { judgeOverload } from './overload.ts';
 import { stepRoute, type Wish } from './route-phase.ts';
@@ -219,7 +219,17 @@ function betterThan({ ground, vip, index, own }: Case): Standing | undefined {
 function isBetter(other: Standing, own: Standing): boolean {
   const sight = other.report?.routes[own.vip.name];
   if (sight?.phase !== 'on' || !sight.heard) return false;
-  return RANKS.indexOf(other.rank) > RANKS.indexOf(own.rank);
+  return RANKS.indexOf(ownWord(other.rank, sight)) > RANKS.indexOf(own.rank);
+}
+
+/**
+ * What it is at best by its own word: it may know of an order that has not reached us. Two that are to
+ * leave, and know it each of itself only, would else leave in favour of each other, again and again.
+ */
+function ownWord(rank: Rank, { fitness }: RouteMemory): Rank {
+  if (rank !== 'fit' && rank !== 'held') return rank;
+  if (fitness === 'last-site-kept') return 'failing';
+  return fitness === 'draining' ? 'draining' : rank;
 }
 
 /**

@@ -1,0 +1,406 @@
+/** Whatever befalls the sites and the way between them, and in whatever order: what must hold then. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { decide } from '../../src/decide/decide.ts';
+import { endpointsIn } from '../../src/decide/overrides.ts';
+import { steer } from '../../src/decide/steering.ts';
+import { observersOf } from '../../src/decide/vantage.ts';
+import type { Config, VerdictRule } from '../../src/model/config.ts';
+import { idOf, type OverrideScope, siteScope } from '../../src/model/override.ts';
+import type { EndpointVerdict, Plan } from '../../src/model/plan.ts';
+import { testConfig } from '../support/config.ts';
+import { Mesh, type Station } from './mesh.ts';
+import { orderOf } from './world.ts';
+
+const base = testConfig();
+const SITES = base.sites.length;
+const ENDPOINTS = base.endpoints.length;
+const DAMPING = {
+  penalty: 1_000,
+  suppress: 2_500,
+  reuse: 750,
+  half_life_ms: 10_000,
+  suppress_max_ms: 30_000,
+};
+
+/** What a deployment may be like; small, so that a counterexample can be read. */
+interface Shape {
+  readonly observers: number;
+  readonly rule: VerdictRule;
+  readonly evict_max: number;
+  readonly sites_min: number;
+  readonly damped: boolean;
+  readonly capacities: readonly number[];
+  /** Endpoints of the second service, which it shares with the first. */
+  readonly second: readonly number[];
+  /** Sites that announce the VIP. */
+  readonly announcing: readonly number[];
+}
+
+const anyShape: fc.Arbitrary<Shape> = fc.record({
+  observers: fc.nat(2),
+  rule: fc.constantFrom<VerdictRule>('home', 'majority', 'any', 'all'),
+  evict_max: fc.constantFrom(0, 0.4, 0.5, 0.75, 1),
+  sites_min: fc.nat(3),
+  damped: fc.boolean(),
+  capacities: fc.array(fc.constantFrom(1, 100, 200, 1_000), { minLength: 3, maxLength: 3 }),
+  second: fc.uniqueArray(fc.nat(ENDPOINTS - 1), { minLength: 1 }),
+  announcing: fc.constantFrom([0, 1], [0, 1, 2], [1]),
+});
+
+function configOf({ observers, rule, damped, capacities, second, ...rest }: Shape): Config {
+  const { announcing, ...guard } = rest;
+  const [www] = base.services;
+  const pool = second.map((endpoint) => ({ endpoint, weight: 1 }));
+  const times = { hold_down_ms: 3_000, hold_down_max_ms: 15_000 };
+  return {
+    ...base,
+    sites: base.sites.map((site, index) => ({
+      ...site,
+      capacity: capacities[index]!,
+      announces: announcing.includes(index) ? site.announces : [],
+    })),
+    endpoints: base.endpoints.map((one) => ({ ...one, vantage: { observers, rule } })),
+    services: [www!, { ...www!, name: 'api.example.com', pool }],
+    policy: {
+      ...base.policy,
+      drain_ms: 3_000,
+      health: { ...times, ...guard, damping: damped ? DAMPING : null },
+    },
+  };
+}
+
+const scopes: readonly OverrideScope[] = [
+  ...base.sites.map(({ name }) => siteScope(name)),
+  ...base.endpoints.map(({ id }) => ({ ...siteScope(''), site: null, endpoint: id })),
+  { ...siteScope('fra'), endpoint: 'fra-lb1' },
+  { ...siteScope(''), site: null, service: 'api.example.com' },
+];
+
+const site = fc.nat(SITES - 1);
+const endpoint = fc.nat(ENDPOINTS - 1);
+const action = fc.constantFrom('drain' as const, 'up' as const, 'down' as const);
+const ms = fc.constantFrom(500, 1_000, 3_500, 6_000, 20_000);
+
+/** What may happen, as data. */
+const anyStep = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({ is: fc.constant('seen' as const), site, endpoint, up: fc.boolean() }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({ is: fc.constant('seen by all' as const), endpoint, up: fc.boolean() }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({ is: fc.constant('all of' as const), home: site, up: fc.boolean() }),
+  },
+  { weight: 2, arbitrary: fc.record({ is: fc.constant('deaf' as const), from: site, to: site }) },
+  { weight: 1, arbitrary: fc.record({ is: fc.constant('cut' as const), site }) },
+  { weight: 1, arbitrary: fc.record({ is: fc.constant('mend' as const), site }) },
+  { weight: 1, arbitrary: fc.record({ is: fc.constant('heal' as const) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ is: fc.constant('restart' as const), site, remembers: fc.boolean() }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      is: fc.constant('order' as const),
+      scope: fc.constantFrom(...scopes),
+      action,
+      left_s: fc.option(fc.nat(20)),
+      to: fc.subarray([0, 1, 2]),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      is: fc.constant('undo' as const),
+      scope: fc.constantFrom(...scopes),
+      to: fc.subarray([0, 1, 2]),
+    }),
+  },
+  { weight: 5, arbitrary: fc.record({ is: fc.constant('time' as const), ms }) },
+);
+type Step = typeof anyStep extends fc.Arbitrary<infer One> ? One : never;
+const story = fc.array(anyStep, { minLength: 5, maxLength: 40 });
+
+function happen(mesh: Mesh, step: Step): void {
+  switch (step.is) {
+    case 'seen':
+      mesh.see(step.site, step.endpoint, step.up);
+      break;
+    case 'seen by all':
+      for (const { index } of mesh.stations) mesh.see(index, step.endpoint, step.up);
+      break;
+    case 'all of':
+      for (const [index, one] of base.endpoints.entries()) {
+        if (one.site !== step.home) continue;
+        for (const station of mesh.stations) mesh.see(station.index, index, step.up);
+      }
+      break;
+    case 'deaf':
+      mesh.deaf.add(`${step.from}>${step.to}`);
+      break;
+    case 'cut':
+      mesh.cut(step.site);
+      break;
+    case 'mend':
+      mesh.mend(step.site);
+      break;
+    case 'heal':
+      mesh.heal();
+      break;
+    case 'restart':
+      mesh.restart(step.site, step.remembers);
+      break;
+    case 'order': {
+      const { scope, action, left_s, to } = step;
+      const until = left_s === null ? null : mesh.now + left_s * 1_000 + 100;
+      mesh.order(idOf(scope), orderOf({ scope, action }, mesh.now, until), to);
+      break;
+    }
+    case 'undo':
+      mesh.order(idOf(step.scope), null, step.to);
+      break;
+    case 'time':
+      mesh.run(step.ms);
+      break;
+  }
+}
+
+function tell(
+  shape: Shape,
+  steps: readonly Step[],
+  look?: (station: Station, mesh: Mesh) => void,
+): Mesh {
+  const mesh = new Mesh(configOf(shape), look);
+  mesh.run(1_000);
+  for (const step of steps) happen(mesh, step);
+  return mesh;
+}
+
+const isUnknown = ({ reason }: EndpointVerdict): boolean =>
+  reason.code === 'not-probed-yet' || reason.code === 'site-unheard';
+const isOrdered = ({ reason }: EndpointVerdict): boolean =>
+  ['forced-up', 'forced-down', 'draining'].includes(reason.code);
+
+/** Most of those who are to look at the endpoint say to this station that it is down. */
+function isAgreed({ config }: Mesh, { world }: Station, endpoint: number): boolean {
+  const { id, site: home } = config.endpoints[endpoint]!;
+  const eyes = [home, ...observersOf(config, endpoint)];
+  const downs = eyes.filter((one) => {
+    const report = world!.sightings.get(config.sites[one]!.name)?.report;
+    return (one === home ? report?.endpoints : report?.observed)?.[id]?.up === false;
+  });
+  return 2 * downs.length > eyes.length;
+}
+
+/** What the guard allows is exceeded, in words; null: it is not. */
+function excessOf(mesh: Mesh, station: Station): string | null {
+  const { config } = mesh;
+  const { evict_max, sites_min } = config.policy.health;
+  for (const { name, pool } of config.services) {
+    const verdicts = pool.map(({ endpoint }) => station.plan!.endpoints[endpoint]!);
+    const homes = pool.map(({ endpoint }) => config.endpoints[endpoint]!.site);
+    const weights = homes.map((home) => {
+      return config.sites[home]!.capacity / homes.filter((other) => other === home).length;
+    });
+    const counts = verdicts.map((one, i) => {
+      return one.eligible || !(isUnknown(one) || isConcerned(mesh, station, pool[i]!.endpoint));
+    });
+    let [all, out] = [0, 0];
+    for (const [i, verdict] of verdicts.entries()) {
+      if (!counts[i]) continue;
+      all += weights[i]!;
+      if (!verdict.eligible) out += weights[i]!;
+    }
+    const left = new Set(homes.filter((_, i) => verdicts[i]!.eligible));
+    for (const [i, verdict] of verdicts.entries()) {
+      if (!counts[i] || verdict.eligible) continue;
+      const { endpoint } = pool[i]!;
+      if (isAgreed(mesh, station, endpoint)) continue;
+      if (out / all > evict_max + 1e-6)
+        return `${name} misses ${out / all}: ${verdict.reason.text}`;
+      if (!left.has(homes[i]!) && left.size < sites_min) return `${name}: ${left.size} sites`;
+    }
+  }
+  return null;
+}
+
+/** True if an order is in force for it: what is ordered out is no matter of health, be it down or not. */
+function isConcerned({ config, now }: Mesh, { world }: Station, endpoint: number): boolean {
+  return world!.overrides.some(({ override: { scope }, until }) => {
+    return (until === null || until > now) && endpointsIn(config, scope).includes(endpoint);
+  });
+}
+
+const summary = ({ endpoints, routes }: Plan) => [
+  endpoints.map(({ eligible, reason }) => `${eligible} ${reason.code}`),
+  routes.map(({ announce, fitness, reason }) => `${announce} ${fitness} ${reason.code}`),
+];
+
+describe('whatever happens', () => {
+  test('health takes no more than the guard allows', () => {
+    fc.assert(
+      fc.property(anyShape, story, (shape, steps) => {
+        tell(shape, steps, (station, mesh) => assert.equal(excessOf(mesh, station), null));
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test('what is forced down is not answered while something else is eligible', () => {
+    fc.assert(
+      fc.property(anyShape, story, (shape, steps) => {
+        tell(shape, steps, ({ plan }, { config }) => {
+          const { endpoints } = plan!;
+          for (const { eligible, reason } of endpoints) {
+            if (reason.code === 'forced-down') assert.equal(eligible, false);
+          }
+          for (const service of config.services) {
+            if (!service.pool.some(({ endpoint }) => endpoints[endpoint]!.eligible)) continue;
+            const isEligible = (endpoint: number) => endpoints[endpoint]!.eligible;
+            const { members } = steer(service, config.endpoints, [0, 1, 2], isEligible, 4);
+            for (const { endpoint } of members) {
+              assert.notEqual(endpoints[endpoint]!.reason.code, 'forced-down');
+            }
+          }
+        });
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test('deciding more often changes nothing, and nothing changes before it is announced', () => {
+    fc.assert(
+      fc.property(anyShape, story, fc.double({ min: 0, max: 0.99, noNaN: true }), (...given) => {
+        const [shape, steps, when] = given;
+        const mesh = tell(shape, steps);
+        mesh.run(500);
+        for (const station of mesh.stations) {
+          let at = mesh.now;
+          let made = at;
+          // What came after its own turn is no longer news.
+          let plan = decideAt(mesh, station, station.memory, made, at);
+          let { memory } = plan;
+          for (let round = 0; round < 20 && plan.wake_ms < 100_000; round++) {
+            const { wake_ms } = plan;
+            // Between two changes, at whatever instant, with what is remembered of the last.
+            for (const part of [0, when, 0.9999]) {
+              const then: number = at + part * wake_ms;
+              const again = decideAt(mesh, station, memory, made, then);
+              assert.deepEqual(summary(again), summary(plan), `${part} of ${wake_ms}`);
+              if (part !== when) continue;
+              memory = again.memory;
+              made = then;
+            }
+            at += wake_ms;
+            const next = decideAt(mesh, station, memory, made, at);
+            for (const [i, { next_ms, reason }] of plan.endpoints.entries()) {
+              if (next_ms !== wake_ms || reason.code === 'eviction-guard') continue;
+              const { reason: other } = next.endpoints[i]!;
+              // After an order there may be another, to the same end.
+              if (isOrdered(plan.endpoints[i]!)) assert.notEqual(other.text, reason.text);
+              else assert.notEqual(other.code, reason.code);
+            }
+            assert.ok(next.wake_ms > 0.01, `awake again in ${next.wake_ms}`);
+            plan = next;
+            memory = next.memory;
+            made = at;
+          }
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test('all come to the same verdicts once all have heard the same', () => {
+    fc.assert(
+      fc.property(anyShape, story, (shape, steps) => {
+        const mesh = tell(shape, steps);
+        mesh.heal();
+        mesh.shareOrders();
+        mesh.run(12_000);
+        const said = mesh.stations.map(({ plan }) => plan!.endpoints.map(unguarded));
+        assert.deepEqual(said[1], said[0]);
+        assert.deepEqual(said[2], said[0]);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test('a VIP is announced somewhere once the sites hear each other', () => {
+    fc.assert(
+      fc.property(anyShape, story, (shape, steps) => {
+        const mesh = tell(shape, steps);
+        mesh.heal();
+        mesh.run(6_000);
+        for (let i = 0; i < 10; i++) {
+          mesh.run(500);
+          assert.ok(mesh.stations.some(({ plan }) => plan!.routes[0]?.announce));
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test('no order that only some have heard makes a route come and go', () => {
+    fc.assert(
+      fc.property(anyShape, story, (shape, steps) => {
+        const mesh = tell(shape, steps);
+        mesh.heal();
+        mesh.run(60_000);
+        const routes = () => mesh.stations.map(({ plan }) => plan!.routes[0]?.announce);
+        const before = routes();
+        for (let i = 0; i < 10; i++) {
+          mesh.run(500);
+          assert.deepEqual(routes(), before);
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
+describe('sites that know of different orders', () => {
+  for (const action of ['drain', 'down'] as const) {
+    test(`two that are each told only of their own (${action}) both stay, and do not come and go`, () => {
+      const shape = { observers: 0, rule: 'home', evict_max: 1, sites_min: 0 } as const;
+      const more = { damped: false, capacities: [1, 1, 1], second: [0], announcing: [0, 1] };
+      const mesh = tell({ ...shape, ...more }, []);
+      for (const [index, name] of ['fra', 'iad'].entries()) {
+        const scope = siteScope(name);
+        mesh.order(idOf(scope), orderOf({ scope, action }, mesh.now), [index]);
+      }
+      mesh.run(5_000);
+      for (let i = 0; i < 10; i++) {
+        mesh.run(500);
+        for (const { plan } of mesh.stations.slice(0, 2)) {
+          assert.equal(plan!.routes[0]!.fitness, 'last-site-kept');
+        }
+      }
+    });
+  }
+});
+
+/** "eligible code" as it is without the guard, which each site has of its own. */
+function unguarded({ eligible, reason }: EndpointVerdict): string {
+  const kept = /^kept in use \(([a-z-]+):/.exec(reason.text);
+  return reason.code === 'eviction-guard' ? `false ${kept![1]}` : `${eligible} ${reason.code}`;
+}
+
+/** As of `at`, by an agent that has heard nothing since, and has decided last at `made`. */
+function decideAt(
+  mesh: Mesh,
+  station: Station,
+  memory: Plan['memory'],
+  made: number,
+  at: number,
+): Plan {
+  const own = mesh.report({ ...station, decidedAt: made, memory }, at);
+  return decide(mesh.config, mesh.worldOf(station, own, at), at);
+}
