@@ -233,13 +233,10 @@ function ownWord(rank: Rank, { fitness }: RouteMemory): Rank {
 }
 
 /**
- * On our own, and until the others are heard again, there is only what was heard last. If another
- * site was better then, a failure here is the surer news: to keep a route to nothing would hurt
- * our clients more than to trust an old report. And what is withdrawn stays so. But a site that
- * could serve does not leave in favour of one that may have gone meanwhile: two that are drained
- * during one cut would leave nobody. Nor does one whose eyes it or the guard of health does not trust.
+ * On our own, and until the others are heard again, there is only what was heard last. What is
+ * withdrawn stays so. But a site that announces does not leave in favour of one that may have gone
+ * meanwhile: two that fail, or are drained, during one cut would leave nobody.
  */
 function isSure(hearing: Hearing, own: Standing): boolean {
-  if (hearing.state !== 'kept' || own.memory.phase !== 'on') return true;
-  return own.rank === 'failing' && own.sums.kept === 0 && own.report?.suspect === null;
+  return hearing.state !== 'kept' || own.memory.phase !== 'on';
 }

@@ -364,6 +364,20 @@ describe('whatever happens', () => {
       { numRuns: 60 },
     );
   });
+
+  test('no VIP is withdrawn everywhere for longer than a report takes', () => {
+    fc.assert(
+      fc.property(anyShape, story, (shape, steps) => {
+        let since = Number.POSITIVE_INFINITY;
+        tell(shape, steps, (_, { stations, now }) => {
+          const any = stations.some(({ plan }) => plan === null || plan.routes[0]?.announce);
+          since = any ? Number.POSITIVE_INFINITY : Math.min(since, now);
+          assert.ok(now - since <= 1_000, 'nobody announces');
+        });
+      }),
+      { numRuns: 60 },
+    );
+  });
 });
 
 describe('sites that know of different orders', () => {
