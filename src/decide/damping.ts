@@ -19,7 +19,8 @@ const NONE: Penalty = { penalty: 0, suppressed: false };
 /** `before` as it is `ms` later. */
 export function decayed(damping: Damping | null, before: Penalty, ms: number): Penalty {
   if (damping === null || before.penalty === 0) return NONE;
-  const penalty = before.penalty * 2 ** (-ms / damping.half_life_ms);
+  // The ceiling also binds what was added under an older configuration, with a higher one.
+  const penalty = Math.min(before.penalty, penaltyMax(damping)) * 2 ** (-ms / damping.half_life_ms);
   // RFC 2439 §4.8.3: what is well below the threshold is forgotten.
   if (penalty < damping.reuse / 2) return NONE;
   // A wake-up at the very instant must not find a rounding error above the threshold.

@@ -192,6 +192,23 @@ describe('an endpoint that flaps', () => {
     assert.equal(verdict.reason.code, 'damped');
     assert.match(verdict.reason.text, /penalty 3000/);
   });
+
+  test('is used again in time, however often it fell and whatever was configured then', () => {
+    for (const penalty of [3_000, 24_000, 1e9]) {
+      const { next_ms } = after(penalty, true);
+      const longest_ms = 1.25 * DAMPING.suppress_max_ms;
+      assert.ok(next_ms! > 0 && next_ms! <= longest_ms, `${next_ms} at ${penalty}`);
+      const [fra, ...others] = reportsOf(config, () => true);
+      const ruling = { up: true, for_ms: 0, downs: 1, penalty, suppressed: true };
+      const rulings = { 'fra-lb1/web': ruling };
+      const world = worldOf('fra', [{ ...fra!, rulings }, ...others]);
+      // The others stay heard: what is looked at is fra's own.
+      const before = decide(config, world, next_ms! - 1).endpoints[0]!;
+      const then = decide(config, world, next_ms!).endpoints[0]!;
+      assert.deepEqual([before.eligible, before.reason.code], [false, 'damped']);
+      assert.deepEqual([then.eligible, then.reason.code], [true, 'healthy']);
+    }
+  });
 });
 
 describe('the guard of capacity', () => {
