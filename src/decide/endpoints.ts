@@ -23,7 +23,7 @@ import {
 } from './rulings.ts';
 import type { Hearing, View } from './view.ts';
 import { seconds } from './view.ts';
-import { Tally, votesOf, votesText } from './votes.ts';
+import { Tally } from './votes.ts';
 
 export interface EndpointsDecided {
   /** Parallel to Config.endpoints. */
@@ -209,7 +209,7 @@ function whyDown({ view, index, hearing, tally }: Case, for_ms: number): Reason 
     const count = tally.assigned === 1 ? '' : `, as ${tally.downs} of ${tally.assigned} say`;
     return { code: 'probe-failed', text: `${since}: ${sight.detail}${count}` };
   }
-  return { code: 'vote-failed', text: `${since} by the votes: ${votesText(votesOf(view, index))}` };
+  return { code: 'vote-failed', text: `${since} by the votes: ${tally.text(index)}` };
 }
 
 function whyUp({ view, index, hearing, tally }: Case, for_ms: number): Reason {
@@ -225,7 +225,7 @@ function whyUp({ view, index, hearing, tally }: Case, for_ms: number): Reason {
     return { code: 'healthy', text: `${since}; ${home} has not finished probing it anew` };
   }
   if (!isSilent && tally.downs === 0) return { code: 'healthy', text: since };
-  return { code: 'healthy', text: `${since} by the votes: ${votesText(votesOf(view, index))}` };
+  return { code: 'healthy', text: `${since} by the votes: ${tally.text(index)}` };
 }
 
 function outOfUse({ index, tally }: Case, { health, reason, for_ms, next_ms }: Finding): OutOfUse {

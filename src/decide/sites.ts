@@ -16,8 +16,10 @@ export function judgeSites(
   hearings: readonly Hearing[],
   endpoints: readonly EndpointVerdict[],
 ): SiteVerdict[] {
+  const bySite = view.config.sites.map((): EndpointVerdict[] => []);
+  for (const [i, { site }] of view.config.endpoints.entries()) bySite[site]!.push(endpoints[i]!);
   return view.config.sites.map((site, index) => {
-    const own = endpoints.filter((_, i) => view.config.endpoints[i]!.site === index);
+    const own = bySite[index]!;
     const hearing = hearings[index]!;
     const load = hearing.state === 'heard' ? hearing.report.load : null;
     const verdict = judge(view, site, hearing, own);

@@ -6,7 +6,7 @@
  * heard last before a cut counts until somebody who is still heard has seen a change since. Counting
  * makes no objects: it is done for every endpoint at every decision.
  */
-import type { VerdictRule } from '../model/config.ts';
+import type { Config, VerdictRule } from '../model/config.ts';
 import type { Fault, Vote } from '../model/plan.ts';
 import type { EndpointSight, ObservedSight } from '../model/report.ts';
 import { observersOf } from './vantage.ts';
@@ -54,6 +54,11 @@ export class Tally {
     for (const site of observers) this.#add(this.#hearings[site]!, false, id, news_ms);
   }
 
+  /** The votes on the endpoint with this index, in words: "fra up 12 s; iad down 3.0 s: timeout". */
+  text(endpoint: number): string {
+    return votesText(listVotes(this.#view.config, this.#hearings, endpoint));
+  }
+
   /** What the votes come to by the rule; null: none of those that it asks for counts. */
   joined(rule: VerdictRule): boolean | null {
     const { ups, downs, home } = this;
@@ -96,16 +101,23 @@ export class Tally {
   }
 }
 
-/** The same as a list: the home first, then the observers, the first choice first. */
+/** The same as a list, for whoever is not deciding. */
 export function votesOf(
   { config, world, now }: Pick<View, 'config' | 'world' | 'now'>,
   endpoint: number,
 ): Vote[] {
   const view = viewOf(config, world, now);
+  const hearings: Hearing[] = [];
+  for (const site of [config.endpoints[endpoint]!.site, ...observersOf(config, endpoint)]) {
+    hearings[site] = hear(view, config.sites[site]!);
+  }
+  return listVotes(config, hearings, endpoint);
+}
+
+/** The home first, then the observers, the first choice first; `hearings` has all of them, by site. */
+function listVotes(config: Config, hearings: readonly Hearing[], endpoint: number): Vote[] {
   const { id, site: home } = config.endpoints[endpoint]!;
   const observers = observersOf(config, endpoint);
-  const hearings: Hearing[] = [];
-  for (const site of [home, ...observers]) hearings[site] = hear(view, config.sites[site]!);
   const news_ms = newsOf(hearings, home, observers, id);
   return [home, ...observers].map((site): Vote => {
     const isHome = site === home;
@@ -126,7 +138,7 @@ export function votesOf(
 }
 
 /** "fra up 12 s; iad down 3.0 s: timeout; sin not counted: silent for 7.0 s" */
-export function votesText(votes: readonly Vote[]): string {
+function votesText(votes: readonly Vote[]): string {
   return votes.map((vote) => `${vote.site} ${voteText(vote)}`).join('; ');
 }
 
