@@ -40,7 +40,8 @@ class Station {
 }
 
 export class Mesh {
-  readonly config: Config;
+  /** Another one may take its place, with the same sites and endpoints. */
+  config: Config;
   readonly stations: readonly Station[];
   /** "from>to" of reports that do not arrive. */
   readonly deaf = new Set<string>();
