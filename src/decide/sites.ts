@@ -75,10 +75,14 @@ function judge(
   return { state: 'healthy', reason: { code: 'healthy', text } };
 }
 
+/** A site may have thousands; each has its own line in the status. */
+const NAMED_MAX = 8;
+
 function ailing(own: readonly EndpointVerdict[], serving: number): Judgement {
   const failing = own.filter((verdict) => !serves(verdict));
-  const detail = failing.map(({ id, reason }) => `${id} ${reason.text}`).join('; ');
-  const text = `${serving} of ${own.length} endpoints serve: ${detail}`;
+  const named = failing.slice(0, NAMED_MAX).map(({ id, reason }) => `${id} ${reason.text}`);
+  const more = failing.length > NAMED_MAX ? `; and ${failing.length - NAMED_MAX} more` : '';
+  const text = `${serving} of ${own.length} endpoints serve: ${named.join('; ')}${more}`;
   if (serving > 0) return { state: 'degraded', reason: { code: failing[0]!.reason.code, text } };
   const probed = failing.some(({ reason }) => reason.code !== 'not-probed-yet');
   return probed
