@@ -1,6 +1,7 @@
 /** What differs between two configurations, in words for an operator. Pure. */
 import { isDeepStrictEqual } from 'node:util';
 import { sessionResets } from '../bgp/neighbor-settings.ts';
+import type { HealthExpression } from '../model/check.ts';
 import type { Config, Endpoint, Region, Service, Site, Zone } from '../model/config.ts';
 
 /** Lines about one reload: more are counted, not listed. */
@@ -47,7 +48,8 @@ class Described {
   #site(site: Site): void {
     const { bgp } = site;
     const bare = bgp && { ...bgp, neighbors: null, ranges: null };
-    this.all.set(`site ${site.name}`, { ...site, bgp: bare });
+    const uplink = site.uplink && this.#health(site.uplink);
+    this.all.set(`site ${site.name}`, { ...site, bgp: bare, uplink });
     for (const one of [...(bgp?.neighbors ?? []), ...(bgp?.ranges ?? [])]) {
       this.all.set(`neighbor ${one.name} of ${site.name}`, one);
     }
@@ -68,7 +70,15 @@ class Described {
   }
 
   #endpoint(endpoint: Endpoint): unknown {
-    return { ...endpoint, site: this.#config.sites[endpoint.site]!.name };
+    const site = this.#config.sites[endpoint.site]!.name;
+    return { ...endpoint, site, health: this.#health(endpoint.health) };
+  }
+
+  /** With what is probed in the place of indices, so that a check that changes changes its endpoints. */
+  #health(health: HealthExpression): unknown {
+    if (health.kind !== 'target')
+      return { ...health, of: health.of.map((one) => this.#health(one)) };
+    return { ...this.#config.targets[health.target]!, site: null };
   }
 
   #region(region: Region): unknown {

@@ -64,6 +64,22 @@ describe('what has changed', () => {
     assert.deepEqual(configChanges(after, base), ['endpoint fra-lb0/web: removed']);
   });
 
+  test('an endpoint changes with what is probed for it, not with the indices of targets', () => {
+    const [first, ...others] = base.targets;
+    const moved: Config = {
+      ...base,
+      targets: [{ ...first!, id: 'fra-lb0/web/ipv4' }, ...base.targets],
+      endpoints: base.endpoints.map((one) => {
+        assert.equal(one.health.kind, 'target');
+        const target = one.health.kind === 'target' ? one.health.target + 1 : 0;
+        return { ...one, health: { kind: 'target', target } };
+      }),
+    };
+    assert.deepEqual(configChanges(base, moved), []);
+    const after: Config = { ...base, targets: [{ ...first!, port: first!.port + 1 }, ...others] };
+    assert.deepEqual(configChanges(base, after), [`endpoint ${base.endpoints[0]!.id}: changed`]);
+  });
+
   test('of many changes some are listed and the others counted', () => {
     const zones = Array.from({ length: CHANGES_MAX + 7 }, (_, i) => ({
       ...base.zones[0]!,
