@@ -5,7 +5,7 @@ import { duration, table } from './table.ts';
 
 const FAULTS: { readonly [Each in Fault]: string } = {
   endpoint: 'endpoint: those who look at it agree that it is down',
-  path: 'path: it works, and some cannot reach it',
+  path: 'path: some reach it and some do not',
   observer: 'observer: one who looks at it is silent, or cannot be believed',
 };
 

@@ -108,7 +108,7 @@ export interface EndpointVerdict {
 }
 
 /**
- * `endpoint`: those who look at it agree that it is down; `path`: it works, and some cannot reach it;
+ * `endpoint`: those who look at it agree that it is down; `path`: some reach it and some do not;
  * `observer`: one who looks at it cannot be believed, or is silent.
  */
 export type Fault = 'endpoint' | 'path' | 'observer';
