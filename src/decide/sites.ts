@@ -32,6 +32,9 @@ export function judgeSites(
   });
 }
 
+/** So many endpoints are named with their reasons: a site that is dark must not fill the screen. */
+const NAMED_MAX = 3;
+
 type Judgement = Pick<SiteVerdict, 'state' | 'reason'>;
 
 /** Our own verdict says when nobody else can be heard; worse news than that keep their code. */
@@ -75,14 +78,11 @@ function judge(
   return { state: 'healthy', reason: { code: 'healthy', text } };
 }
 
-/** A site may have thousands; each has its own line in the status. */
-const NAMED_MAX = 8;
-
 function ailing(own: readonly EndpointVerdict[], serving: number): Judgement {
   const failing = own.filter((verdict) => !serves(verdict));
   const named = failing.slice(0, NAMED_MAX).map(({ id, reason }) => `${id} ${reason.text}`);
-  const more = failing.length > NAMED_MAX ? `; and ${failing.length - NAMED_MAX} more` : '';
-  const text = `${serving} of ${own.length} endpoints serve: ${named.join('; ')}${more}`;
+  if (failing.length > NAMED_MAX) named.push(`and ${failing.length - NAMED_MAX} more`);
+  const text = `${serving} of ${own.length} endpoints serve: ${named.join('; ')}`;
   if (serving > 0) return { state: 'degraded', reason: { code: failing[0]!.reason.code, text } };
   const probed = failing.some(({ reason }) => reason.code !== 'not-probed-yet');
   return probed

@@ -154,16 +154,6 @@ describe('the rule', () => {
   });
 });
 
-test('a site tells of the first of many endpoints that are down, and how many more there are', () => {
-  const endpoints = Array.from({ length: 500 }, (_, index) => {
-    return { ...base.endpoints[0]!, id: `fra-lb${index}/web` };
-  });
-  const config = { ...base, endpoints };
-  const world = worldOf('fra', [reportOf(config, 'fra', {}, DOWN)]);
-  const { text } = decide(config, world, 0).sites[0]!.reason;
-  assert.match(text, /^0 of 500 endpoints serve: fra-lb0\/web down .*; and 492 more$/);
-});
-
 describe('an endpoint that flaps', () => {
   const config = configOf('home', 0, { damping: DAMPING, hold_down_max_ms: 60_000 });
   const after = (penalty: number, suppressed = false) => {
