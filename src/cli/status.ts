@@ -17,10 +17,8 @@ export function statusText(status: Status): string {
   if (!status.connected) {
     parts.push('ON ITS OWN: no store can be reached; the other sites are as last heard');
   }
-  for (const { name, state, for_ms, error } of status.store) {
-    if (state === 'up') continue;
-    parts.push(`STORE ${name} ${state} for ${duration(for_ms)}: ${error ?? 'not tried yet'}`);
-  }
+  const ailing = status.store.filter(({ state }) => state !== 'up');
+  if (ailing.length > 0) parts.push(ailing.map(storeLine).join('\n'));
   if (status.drain) {
     const { for_ms, left_ms, by, reason } = status.drain;
     const left = left_ms === null ? '' : `, ${duration(left_ms)} left`;
@@ -60,6 +58,10 @@ export function statusText(status: Status): string {
   if (status.neighbors.length > 0) parts.push(neighborsText(status));
   parts.push(spillText(status));
   return parts.join('\n\n');
+}
+
+function storeLine({ name, state, for_ms, error }: Status['store'][number]): string {
+  return `STORE ${name} ${state} for ${duration(for_ms)}: ${error ?? 'not tried yet'}`;
 }
 
 function troubles({ suspect, uplink }: SiteStatus): string[] {

@@ -85,9 +85,12 @@ export function drainOf(view: View, site: string): DrainSight | null {
   return view.overrides.drainOf(site);
 }
 
-/** "0.4 s", "12 s": a duration for a sentence. */
+/** "0.4 s", "12 s", "3 min", "5 h": a duration for a sentence. */
 export function seconds(ms: number): string {
-  return ms < 10_000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms / 1000)} s`;
+  if (ms < 10_000) return `${(ms / 1_000).toFixed(1)} s`;
+  if (ms < 120_000) return `${Math.round(ms / 1_000)} s`;
+  if (ms < 7_200_000) return `${Math.round(ms / 60_000)} min`;
+  return ms < 172_800_000 ? `${Math.round(ms / 3_600_000)} h` : `${Math.round(ms / 86_400_000)} d`;
 }
 
 /** "12.5 %": a ratio for a sentence. */
