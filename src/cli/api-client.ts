@@ -41,6 +41,13 @@ export interface SomeOptions {
   readonly at?: string;
 }
 
+/** What an order is about: the agents of its site are asked first. */
+export interface About {
+  readonly site?: string;
+  /** LOADBALANCER, or LOADBALANCER/CHECK. */
+  readonly endpoint?: string;
+}
+
 export interface Question {
   readonly path: string;
   /** GET without it. */
@@ -78,17 +85,17 @@ function onlySiteOf({ sites }: Config): string {
 }
 
 /**
- * Asks the agents of the deployment one after the other, those of the site `first` before the others,
- * until one answers: what all sites know can be asked of any.
+ * Asks the agents of the deployment one after the other, those of the site that it is about before the
+ * others, until one answers: what all sites know can be asked of any.
  */
 export async function askSome<Answer>(
   options: SomeOptions,
-  first: string | undefined,
+  about: About,
   question: Question,
 ): Promise<Answer> {
   if (options.api) return putAt<Answer>(targetAt(options.api), question);
   const config = await configOf(options.config, { machineFiles: false });
-  const [one, ...others] = agentsToAsk(config, options.at, first);
+  const [one, ...others] = agentsToAsk(config, options.at, homeOf(config, about));
   try {
     return await putAt<Answer>(await targetIn(config, one!.site, one!.agent), question);
   } catch (error) {
@@ -118,6 +125,13 @@ function agentsToAsk(config: Config, at: string | undefined, first: string | und
   return config.sites
     .toSorted((a, b) => Number(b.name === first) - Number(a.name === first))
     .flatMap(({ name: site, agents }) => agents.map((agent) => ({ site, agent })));
+}
+
+function homeOf({ sites, endpoints }: Config, { site, endpoint }: About): string | undefined {
+  if (site !== undefined || endpoint === undefined) return site;
+  const [name] = endpoint.split('/');
+  const found = endpoints.find(({ load_balancer }) => load_balancer === name);
+  return found && sites[found.site]!.name;
 }
 
 async function unlessSilent<Answer>(answer: Promise<Answer>): Promise<Answer | null> {

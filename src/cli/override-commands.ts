@@ -9,7 +9,7 @@ import type {
   OverridesInUse,
   OverridesRemoved,
 } from '../api/overrides.ts';
-import type { Question, SomeOptions } from './api-client.ts';
+import type { About, Question, SomeOptions } from './api-client.ts';
 import type { CommandTools } from './bgp-commands.ts';
 import { CommandError } from './command-error.ts';
 
@@ -63,7 +63,7 @@ function drainCommands(program: Command, { operator, print }: Tools): void {
       .option('--for <time>', 'end by itself after that, e.g. 30m, 2h or 3d'),
   ).action(async (options: OrderOptions & ScopeOptions) => {
     const body = { site: await siteFor(options), ...(await orderBody(options, operator)) };
-    const answer = await askAny<DrainAnswer>(options, options.site, '/v1/drain', body);
+    const answer = await askAny<DrainAnswer>(options, options, '/v1/drain', body);
     const { drainText } = await import('./overrides.ts');
     print(drainText(answer));
   });
@@ -71,7 +71,7 @@ function drainCommands(program: Command, { operator, print }: Tools): void {
   site(program.command('undrain').description('bring a drained site back')).action(
     async (options: SomeOptions & ScopeOptions & { by?: string }) => {
       const body = { site: await siteFor(options), by: options.by ?? operator() };
-      const answer = await askAny<DrainAnswer>(options, options.site, '/v1/undrain', body);
+      const answer = await askAny<DrainAnswer>(options, options, '/v1/undrain', body);
       const { undrainText } = await import('./overrides.ts');
       print(undrainText(answer));
     },
@@ -87,7 +87,7 @@ function listCommand(program: Command, { print }: Tools): void {
       )
       .option('--json', 'print JSON'),
   ).action(async (options: SomeOptions & { json?: true }) => {
-    const answer = await askAny<OverridesInUse>(options, undefined, '/v1/overrides');
+    const answer = await askAny<OverridesInUse>(options, {}, '/v1/overrides');
     const { overridesText } = await import('./overrides.ts');
     print(options.json ? JSON.stringify(answer, null, 2) : overridesText(answer));
   });
@@ -121,7 +121,7 @@ function giveCommand(
         ...(await orderBody(options, operator)),
         ...{ dry_run: options.dryRun, yes: options.yes, force: options.force },
       };
-      const answer = await askAny<OverrideAnswer>(options, site, '/v1/overrides', body);
+      const answer = await askAny<OverrideAnswer>(options, options, '/v1/overrides', body);
       const { effectText } = await import('./overrides.ts');
       print(options.json ? JSON.stringify(answer, null, 2) : effectText(answer));
     });
@@ -152,7 +152,7 @@ function removeCommand(parent: Command, { operator, print }: Tools): void {
       query.set('reason', options.reason);
       const question: Question = { path: `/v1/overrides?${query}`, method: 'DELETE' };
       const { askSome } = await import('./api-client.ts');
-      const answer = await askSome<OverridesRemoved>(options, options.site, question);
+      const answer = await askSome<OverridesRemoved>(options, options, question);
       const { removedText } = await import('./overrides.ts');
       print(removedText(answer));
     });
@@ -175,12 +175,12 @@ function reachOptions(command: Command): Command {
 
 async function askAny<Answer>(
   options: SomeOptions,
-  first: string | undefined,
+  about: About,
   path: string,
   body?: object,
 ): Promise<Answer> {
   const { askSome } = await import('./api-client.ts');
-  return askSome<Answer>(options, first, body ? { path, method: 'POST', body } : { path });
+  return askSome<Answer>(options, about, body ? { path, method: 'POST', body } : { path });
 }
 
 /** Several agents could be asked, so the order has to name its site; with --api that agent's is meant. */
