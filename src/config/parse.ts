@@ -45,7 +45,7 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   object: 'one, such as {key: value}',
   record: 'one, such as {key: value}',
   array: 'one, such as [first, second]',
-  number: 'one, such as 5',
+  number: 'one, such as 0.5',
   int: 'one, such as 5',
 };
 

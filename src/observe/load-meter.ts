@@ -106,7 +106,7 @@ export class LoadMeter {
   #noteFailing(failing: boolean): void {
     if (failing === this.#failing) return;
     this.#failing = failing;
-    const fields = { detail: this.#state.detail };
+    const fields = { meter: this.#meter.kind, detail: this.#state.detail };
     if (failing) this.#log.warn(fields, 'the load meter cannot be read');
     else this.#log.info(fields, 'the load meter is read again');
   }

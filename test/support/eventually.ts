@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export async function eventually(
   what: string,
   holds: () => boolean | Promise<boolean>,
-  limit_ms = 8_000,
+  limit_ms = 30_000,
 ): Promise<void> {
   const end = performance.now() + limit_ms;
   while (!(await holds())) {
