@@ -70,9 +70,10 @@ export function newsChange(news: ObserverNews, site: string): Happening {
   const kind = 'health';
   if (news.kind === 'suspect') {
     const subject = `site ${site}`;
-    if (news.why === null) return { kind, subject, text: 'believes its eyes again', reason: null };
+    if (news.why === null)
+      return { kind, subject, text: 'trusts its own eyes again', reason: null };
     const reason: Reason = { code: 'probe-failed', text: news.why };
-    return { kind, subject, text: 'does not believe its eyes', reason };
+    return { kind, subject, text: 'does not trust its own eyes', reason };
   }
   if (news.kind === 'uplink') {
     const { text, ...rest } = seenChange(`site ${site}`, news);

@@ -138,8 +138,8 @@ describe('what is seen of others', () => {
       ],
       [
         'iad-lb1/web: seen down from fra (timeout)',
-        'site fra: does not believe its eyes (sees none of 4 endpoints of other sites)',
-        'site fra: believes its eyes again (undefined)',
+        'site fra: does not trust its own eyes (sees none of 4 endpoints of other sites)',
+        'site fra: trusts its own eyes again (undefined)',
         'site fra: uplink up (HTTP 200)',
       ],
     );
