@@ -146,7 +146,7 @@ const WORDS = {
 
 /** "90 s", "45 min", "1.5 h", "12 days": a time that may be long, for a sentence. */
 export function spell(ms: number): string {
-  if (ms < 120_000) return `${Math.ceil(ms / 1_000)} s`;
+  if (ms < 120_000) return `${Math.round(ms / 1_000)} s`;
   if (ms < 7_200_000) return `${Math.round(ms / 60_000)} min`;
   if (ms < 172_800_000) return `${(ms / 3_600_000).toFixed(1)} h`;
   return `${Math.round(ms / 86_400_000)} days`;

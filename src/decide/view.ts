@@ -8,7 +8,7 @@ import type { Config, Site } from '../model/config.ts';
 import type { DrainSight } from '../model/override.ts';
 import type { Report } from '../model/report.ts';
 import type { Sighting, World } from '../model/world.ts';
-import { OverridesInForce } from './overrides.ts';
+import { OverridesInForce, spell } from './overrides.ts';
 
 export interface View {
   readonly config: Config;
@@ -85,12 +85,9 @@ export function drainOf(view: View, site: string): DrainSight | null {
   return view.overrides.drainOf(site);
 }
 
-/** "0.4 s", "12 s", "3 min", "5 h": a duration for a sentence. */
+/** "0.4 s", "12 s", "45 min": a duration for a sentence, short ones with a decimal. */
 export function seconds(ms: number): string {
-  if (ms < 10_000) return `${(ms / 1_000).toFixed(1)} s`;
-  if (ms < 120_000) return `${Math.round(ms / 1_000)} s`;
-  if (ms < 7_200_000) return `${Math.round(ms / 60_000)} min`;
-  return ms < 172_800_000 ? `${Math.round(ms / 3_600_000)} h` : `${Math.round(ms / 86_400_000)} d`;
+  return ms < 10_000 ? `${(ms / 1_000).toFixed(1)} s` : spell(ms);
 }
 
 /** "12.5 %": a ratio for a sentence. */
