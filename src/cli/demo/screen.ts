@@ -69,6 +69,7 @@ export function screen({ config, control, collector, router, ready_ms }: ScreenP
     `${lever(`break/${victim}`).padEnd(58)} # one load balancer (repair/${victim})`,
     `${lever(`break/${home.name}`).padEnd(58)} # the whole site (repair/${home.name})`,
     `${`  npx isobar drain --site ${home.name}`.padEnd(58)} # an operator's drain (undrain)`,
+    `${`  npx isobar override down --endpoint ${victim} --for 1m`.padEnd(58)} # out of use, whatever its health`,
     `${lever(`overload/${home.name}`).padEnd(58)} # 1.4 times its capacity (calm/${home.name})`,
     `${lever(`cut/${home.name}`).padEnd(58)} # off from the store (heal/${home.name})`,
     `  curl ${formatHostPort(control)}/`.padEnd(58).concat(' # all of these'),
@@ -76,6 +77,8 @@ export function screen({ config, control, collector, router, ready_ms }: ScreenP
     'Why:',
     `  npx isobar explain ${name} --client ${clientOf(config, 0)} --site ${home.name} --live`,
     `  npx isobar status --site ${home.name}`,
+    `${`  npx isobar status --site ${home.name} ${victim}`.padEnd(58)} # who says what of it`,
+    '  npx isobar overrides',
     '',
     'Ctrl-C stops everything. What happens:',
   ];
@@ -137,7 +140,7 @@ function line(
   [text, because]: readonly [string, string],
 ): string {
   const paint = colour ? COLOURS[kind] : undefined;
-  const padded = kind.padEnd(7);
+  const padded = kind.padEnd(8);
   return [
     `${(after_ms / 1_000).toFixed(3)} s`.padStart(11),
     site.padEnd(4),

@@ -34,12 +34,13 @@ test('it shows how to ask as a client of each region, and over TCP', () => {
   assert.match(text, /dig @127.0.0.1 -p 5301 www.example.com \+short \+tcp/);
 });
 
-test('it shows how to break a load balancer and a site, drain, and overload', () => {
+test('it shows how to break a load balancer and a site, drain, override, and overload', () => {
   const text = lines.join('\n');
   for (const line of [
     'curl -X POST 127.0.0.1:8300/break/fra-lb1',
     'curl -X POST 127.0.0.1:8300/break/fra ',
     'npx isobar drain --site fra',
+    'npx isobar override down --endpoint fra-lb1 --for 1m',
     'curl -X POST 127.0.0.1:8300/overload/fra',
   ]) {
     assert.ok(text.includes(line), line);
@@ -57,7 +58,7 @@ test('an event is one line: when, where, what, and why', () => {
   } as const;
   assert.equal(
     eventLine(event, 1_000, false),
-    '   12.346 s  fra   health   fra-lb1/web           down (connection refused)',
+    '   12.346 s  fra   health    fra-lb1/web           down (connection refused)',
   );
 });
 
@@ -66,7 +67,7 @@ test('the collector’s table is shown, and what each change left in it', () => 
   const change = { at_ms: 2_000, site: 'iad', prefix: '198.18.80.80/32', announced: false };
   assert.equal(
     routeLine(change, ['fra', 'sin'], 0, false),
-    '    2.000 s  iad   bgp      198.18.80.80/32       withdrawn from the collector (now from fra, sin)',
+    '    2.000 s  iad   bgp       198.18.80.80/32       withdrawn from the collector (now from fra, sin)',
   );
 });
 
