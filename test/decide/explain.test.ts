@@ -4,7 +4,7 @@ import { decide } from '../../src/decide/decide.ts';
 import { explain, healthyWorld } from '../../src/decide/explain.ts';
 import type { Report } from '../../src/model/report.ts';
 import { bgpSite, routePolicy } from '../support/bgp.ts';
-import { testConfig } from '../support/config.ts';
+import { testConfig, withEndpoints } from '../support/config.ts';
 import { DOWN, loadOf, reportOf, sightOf, worldOf } from './world.ts';
 
 const config = testConfig();
@@ -84,4 +84,22 @@ test('a route says how it is announced, and why', () => {
 test('an unknown name has no explanation', () => {
   const plan = decide(config, healthyWorld(config, 'fra', 0), 0);
   assert.equal(explain({ config, plan, service: 'ww.example.com', region: 0, found }), null);
+});
+
+test('of many endpoints that are down three are named and the others counted', () => {
+  const sin = config.endpoints.filter(({ id }) => id.startsWith('sin-'));
+  const more = Array.from({ length: 38 }, (_, i) => ({
+    ...sin[0]!,
+    id: `sin-more${i}/web`,
+    load_balancer: `sin-more${i}`,
+  }));
+  const large = withEndpoints(config, [...config.endpoints, ...more]);
+  const reports = [
+    reportOf(large, 'fra'),
+    reportOf(large, 'iad'),
+    reportOf(large, 'sin', {}, DOWN),
+  ];
+  const { sites } = decide(large, worldOf('fra', reports), 0);
+  const { text } = sites.find(({ site }) => site === 'sin')!.reason;
+  assert.match(text, /^0 of 40 endpoints serve: (sin-\S+ down for [^;]+; ){3}and 37 more$/);
 });
