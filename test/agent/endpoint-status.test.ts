@@ -122,7 +122,7 @@ describe('an endpoint, with all that led to its verdict', () => {
     assert.match(text, /^fra-lb1\/web at fra, 127\.1\.1\.1 2001:db8:1::1\n/);
     assert.match(text, /^ {2}verdict {3}not answered \(probe-failed\): down for 5\.0 s: refused/m);
     assert.match(text, /^ {2}changes {3}with news only$/m);
-    assert.match(text, /^ {2}fault {5}path: it works, and some cannot reach it$/m);
+    assert.match(text, /^ {2}fault {5}path: some reach it and some do not$/m);
     assert.match(text, /^ {2}rule {6}majority: 1 of 3 up, 2 down$/m);
     assert.match(text, /^fra +home +down +2\.5 s +2\.0 s ago +yes +refused$/m);
     assert.match(text, /^sin +observer +down +6\.0 s +2\.0 s ago +yes +connection refused$/m);

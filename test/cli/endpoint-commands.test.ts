@@ -58,7 +58,7 @@ describe('an endpoint that has failed and is back', () => {
       [(await run('reset-penalty', 'fra-lb1')).out, await reasonOf('fra-lb1/web')],
       ['reset: fra-lb1/web\n', 'healthy'],
     );
-    assert.equal((await run('reset-penalty', 'fra-lb1')).out, 'nothing was held against it\n');
+    assert.equal((await run('reset-penalty', 'fra-lb1')).out, 'nothing was held back\n');
   });
 
   test('of another site is to be reset there; one that is not known is named', async () => {
