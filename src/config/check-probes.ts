@@ -1,10 +1,11 @@
 /** Values of one check that are each possible but not together. */
 import { canonicalAddress } from '../net/ip.ts';
+import { patternBytesMax } from '../observe/text-match.ts';
 import type { Path } from './document.ts';
 import { mentions, type YamlFile } from './parse.ts';
 import type { CheckEntry } from './schema-check.ts';
 import type { DeploymentFile } from './schema-deployment.ts';
-import { formatDuration, HOST } from './values.ts';
+import { formatDuration, formatSize, HOST } from './values.ts';
 
 type Report = (path: Path, message: string) => void;
 
@@ -21,13 +22,21 @@ export function checkProbes(
     checkTimes(check, (key, message) => report(at(key), message));
     if (check.kind === 'dns') checkAnswers(check, (path, message) => report(at(...path), message));
     if (check.kind === 'http' || check.kind === 'https') {
+      const { body_matches, body_max } = check;
+      checkPattern(body_matches, body_max, (why) => {
+        report(at('body_matches'), `${why}, or lower body_max`);
+      });
       const key = check.body_contains === undefined ? 'body_matches' : 'body_contains';
       if (check.method === 'HEAD' && check[key] !== undefined) {
         report(at(key), 'an answer to HEAD has no body: write another method, or remove this');
       }
     }
-    if (check.kind === 'tcp' && check.expect_contains === undefined && !check.expect_matches) {
-      if (check.send !== '') {
+    if (check.kind === 'tcp') {
+      const { send, expect_contains, expect_matches, read_max } = check;
+      checkPattern(expect_matches, read_max, (why) => {
+        report(at('expect_matches'), `${why}, or lower read_max`);
+      });
+      if (send !== '' && expect_contains === undefined && expect_matches === undefined) {
         const message = 'what is sent changes nothing without an expected answer';
         report(at('send'), `${message}: add expect_contains or expect_matches`);
       }
@@ -46,6 +55,18 @@ function checkTimes(check: CheckEntry, report: (key: string, message: string) =>
   const key = interval_failing < interval ? 'interval_failing' : 'interval';
   const least = formatDuration(Math.min(interval, interval_failing));
   report('timeout', `the timeout is above the ${key}: write at most ${least}, or raise the ${key}`);
+}
+
+function checkPattern(
+  source: string | undefined,
+  text_bytes_max: number,
+  report: (why: string) => void,
+): void {
+  if (source === undefined) return;
+  const most = Math.floor(patternBytesMax(source) / 1_000) * 1_000;
+  if (text_bytes_max <= most) return;
+  const sizes = `${formatSize(text_bytes_max)} of text: it is small enough for ${formatSize(most)}`;
+  report(`this expression is too large for ${sizes}; write lower counts or fewer characters`);
 }
 
 type DnsEntry = Extract<CheckEntry, { kind: 'dns' }>;

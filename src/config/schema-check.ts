@@ -115,7 +115,7 @@ const request = {
   body_matches: pattern()
     .optional()
     .describe(
-      'Regular expression (of JavaScript, flags `s` and `u`; no lookaround, no back-references) that the body must match.',
+      'Regular expression (of RE2, where a dot is any character; no lookaround, no back-references) that the body must match.',
     ),
   body_max: byteSize(1_000, 1_000_000)
     .prefault('64kB')

@@ -222,7 +222,8 @@ export const interfaceName = () =>
 
 const SIZES: Readonly<Record<string, number>> = { kB: 1e3, MB: 1e6, GB: 1e9 };
 
-function formatSize(bytes: number): string {
+/** In the largest unit that is not above it. */
+export function formatSize(bytes: number): string {
   const [unit, size] = Object.entries(SIZES).findLast(([, each]) => bytes >= each) ?? ['kB', 1e3];
   return `${bytes / size}${unit}`;
 }

@@ -24,7 +24,7 @@ export interface CheckTiming {
 /** What text must be in what a server sends; both, where both are given. */
 export interface TextMatch {
   readonly contains: string | null;
-  /** Source of a regular expression with the flags `s` and `u`; observe/pattern-tree.ts has the rest. */
+  /** Source of a regular expression of RE2 with the flag `s`: a dot is any character. */
   readonly matches: string | null;
 }
 

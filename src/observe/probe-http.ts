@@ -45,7 +45,7 @@ function whyBad(
   const mismatch = check.body && mismatchOf(check.body, body);
   if (mismatch) {
     const where = cut ? ` in its first ${check.body_bytes_max} bytes` : '';
-    return `HTTP ${status}, but the body ${mismatch.why}${where}`;
+    return `HTTP ${status}, but the body ${mismatch}${where}`;
   }
   if (check.kind === 'http') return null;
   return whyCertificateEnds(check, certificate_end, clock.wall());

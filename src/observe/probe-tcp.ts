@@ -4,7 +4,7 @@
  */
 import { Buffer } from 'node:buffer';
 import type { Clock } from '../base/clock.ts';
-import type { CheckTiming, TcpCheck } from '../model/check.ts';
+import type { CheckTiming, TcpCheck, TextMatch } from '../model/check.ts';
 import { attempt, type Finish } from './attempt.ts';
 import { type Destination, dial } from './dial.ts';
 import { socketErrorText } from './socket-error.ts';
@@ -36,16 +36,22 @@ export function probeTcp(
   });
 }
 
-/** Each piece costs a comparison with all that has come. */
-const PIECES_MAX = 100;
+/** So many pieces are compared as they come, each with all that has come before. */
+const EAGER_PIECES = 16;
+/** After them, only what has grown so much since: some 55 comparisons at most of what drips. */
+const GROWTH = 1.25;
 
-/** What has come of the answer, compared at each piece: a server need not close to be healthy. */
+/**
+ * What has come of the answer, compared before its end, too: a server need not close to be healthy. As
+ * each comparison is made with the whole, a server that drips must not bring about too many.
+ */
 class Answer {
   readonly #check: TcpCheck;
   readonly #finish: Finish;
   readonly #bytes: Buffer;
   #size = 0;
   #pieces = 0;
+  #compared = 0;
   #wrong = '';
 
   constructor(check: TcpCheck, finish: Finish) {
@@ -58,23 +64,24 @@ class Answer {
     const { expect, read_bytes_max } = this.#check;
     if (expect === null) return;
     this.#size += bytes.copy(this.#bytes, this.#size);
-    const mismatch = mismatchOf(expect, this.#bytes.toString('utf8', 0, this.#size));
-    if (mismatch === null) {
-      this.#finish(true, 'the expected answer');
-      return;
-    }
-    this.#wrong = `the answer ${mismatch.why}`;
-    if (mismatch.final) this.#finish(false, this.#wrong);
-    if (this.#size >= read_bytes_max) {
-      this.#finish(false, `${this.#wrong} in its first ${read_bytes_max} bytes`);
-    }
-    if (++this.#pieces < PIECES_MAX) return;
-    this.#finish(false, `${this.#wrong} and comes in more than ${PIECES_MAX} pieces`);
+    const full = this.#size >= read_bytes_max;
+    const grown = this.#size >= this.#compared * GROWTH;
+    if (++this.#pieces <= EAGER_PIECES || grown || full) this.#compare(expect);
+    if (full) this.#finish(false, `${this.#wrong} in its first ${read_bytes_max} bytes`);
   }
 
   end(): void {
+    const { expect } = this.#check;
+    if (expect !== null && this.#size > this.#compared) this.#compare(expect);
     const nothing = 'connection closed without an answer';
     this.#finish(false, this.#size === 0 ? nothing : this.#wrong);
+  }
+
+  #compare(expect: TextMatch): void {
+    this.#compared = this.#size;
+    const why = mismatchOf(expect, this.#bytes.toString('utf8', 0, this.#size));
+    if (why === null) this.#finish(true, 'the expected answer');
+    else this.#wrong = `the answer ${why}`;
   }
 
   missing(): string {

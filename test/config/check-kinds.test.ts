@@ -141,7 +141,17 @@ describe('what is wrong is said:', () => {
     [
       'another pattern',
       '{kind: http, port: 1, body_matches: "(a"}',
-      /write one that can be read \(unterminated group\)/,
+      /write one that RE2 can read \(missing closing \)\)/,
+    ],
+    [
+      'a large pattern for a large body',
+      '{kind: http, port: 1, body_matches: "a.{200}b"}',
+      /too large for 64kB of text: it is small enough for 19kB; .*, or lower body_max/,
+    ],
+    [
+      'a large pattern for a large answer',
+      '{kind: tcp, port: 1, read_max: 10kB, expect_matches: "a.{600}b"}',
+      /too large for 10kB of text: .*, or lower read_max/,
     ],
     [
       'a header of ours',
