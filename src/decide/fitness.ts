@@ -15,7 +15,7 @@ import { isSound, serves } from './endpoints.ts';
 import { hasTakers, type Telling, tellsAnybody } from './offers.ts';
 import type { Overload } from './overload.ts';
 import { laterBy } from './route-phase.ts';
-import { drainOf, type Hearing, type View } from './view.ts';
+import { drainOf, type Hearing, INSTANT_MS, type View } from './view.ts';
 
 /**
  * Worst first. `unknown` cannot be judged; `failing` has a service without any healthy endpoint;
@@ -143,7 +143,8 @@ export class Ground {
     const { routes } = this.view.config.policy;
     if (memory.withdrawn_by !== 'failure') return { dwell_ms: 0, suppressed_ms: 0 };
     const hold_down_ms = routes.hold_down_ms * this.#factors[index]!;
-    const dwell_ms = Math.max(0, hold_down_ms - (memory.fit_for_ms ?? 0));
+    const left_ms = hold_down_ms - (memory.fit_for_ms ?? 0);
+    const dwell_ms = left_ms < INSTANT_MS ? 0 : left_ms;
     return { dwell_ms, suppressed_ms: suppressedFor_ms(this.dampingOf(index), memory) };
   }
 

@@ -10,6 +10,7 @@ import type { Damping } from '../model/bgp.ts';
 import type { HealthPolicy } from '../model/config.ts';
 import type { EndpointRuling, Report } from '../model/report.ts';
 import { dampingOf, decayed, penalized, suppressedFor_ms } from './damping.ts';
+import { INSTANT_MS } from './view.ts';
 
 /** Waiting for a site's endpoints to return: alike for all of a site, so that it returns as a whole. */
 export interface HealthTimes {
@@ -94,9 +95,6 @@ export function heldBack(ruling: EndpointRuling, times: HealthTimes): Held | nul
   if (left_ms < INSTANT_MS) return null;
   return { code: suppressed_ms > held_ms ? 'damped' : 'hold-down', left_ms };
 }
-
-/** A wake-up at the very instant must not find a rounding error left. */
-const INSTANT_MS = 1e-6;
 
 /** The hold-down is as much longer as the penalty at the return was above that of a single fall. */
 function holdDownLeft_ms(ruling: EndpointRuling, times: HealthTimes): number {

@@ -26,6 +26,9 @@ export function viewOf(config: Config, world: World, now: number): View {
   return { config, world, now, wake, overrides };
 }
 
+/** A wake-up at the very instant must not find a rounding error left of what it was for. */
+export const INSTANT_MS = 1e-6;
+
 /** The nearest of the instants that parts of the decision wait for. */
 export class Wake {
   in_ms = Number.POSITIVE_INFINITY;
