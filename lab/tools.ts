@@ -3,12 +3,14 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import process from 'node:process';
 
+/** Where programs are: on PATH, or where Debian keeps the administrator's tools. */
+export const TOOLS_PATH = `${process.env.PATH ?? ''}${delimiter}/usr/sbin${delimiter}/sbin`;
+
 const PROGRAMS = ['ip', 'nft', 'bird', 'birdc', 'redis-server', 'setpriv'] as const;
 
-/** True if `program` can be run: found on PATH or where Debian keeps the administrator's tools. */
+/** True if `program` can be run, with `TOOLS_PATH` as its PATH. */
 export function isThere(program: string): boolean {
-  const folders = `${process.env.PATH ?? ''}${delimiter}/usr/sbin${delimiter}/sbin`;
-  return folders.split(delimiter).some((folder) => {
+  return TOOLS_PATH.split(delimiter).some((folder) => {
     try {
       accessSync(join(folder, program), constants.X_OK);
       return true;

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
+import { TOOLS_PATH } from '../../lab/tools.ts';
 import type { DnsServer } from '../../src/dns/server.ts';
 import type { HostPort } from '../../src/net/ip.ts';
 import { startServer } from '../support/dns-server.ts';
@@ -77,7 +78,7 @@ describe('a server of ours beside BIND, with one secret', { skip: need('dig', 'n
       `options { ${options.join('\n')} };\ncontrols {};\n${zone}`,
     );
     writeFileSync(join(folder, 'zone'), '$TTL 60\n@ SOA @ @ 1 2 3 4 5\n@ NS @\n@ A 192.0.2.1\n');
-    const env = { ...process.env, PATH: `${process.env.PATH ?? ''}:/usr/sbin:/sbin` };
+    const env = { ...process.env, PATH: TOOLS_PATH };
     named = spawn('named', ['-g', '-n', '1', '-c', join(folder, 'conf')], { env, stdio: 'ignore' });
     server = await startServer({ dns: required, cookieSecrets });
     await eventually('named answers', () =>

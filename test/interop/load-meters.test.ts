@@ -8,6 +8,7 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { TOOLS_PATH } from '../../lab/tools.ts';
 import { VirtualClock } from '../../src/base/clock.ts';
 import type { LoadMeterConfig } from '../../src/model/load.ts';
 import type { MeterReading, ReadMeter } from '../../src/observe/meter-reading.ts';
@@ -49,8 +50,7 @@ class Balancer {
 
   start(): void {
     const [program, ...rest] = this.#command;
-    const PATH = `${process.env.PATH}:/usr/sbin`;
-    this.#process = spawn(program!, rest, { stdio: 'ignore', env: { PATH } });
+    this.#process = spawn(program!, rest, { stdio: 'ignore', env: { PATH: TOOLS_PATH } });
   }
 
   /** Opens a connection that asks once, and stays. */

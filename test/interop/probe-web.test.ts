@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { end } from '../../lab/netns.ts';
+import { TOOLS_PATH } from '../../lab/tools.ts';
 import { TEST_CERTIFICATE, TEST_KEY } from '../support/certificate.ts';
 import { eventually } from '../support/eventually.ts';
 import { need } from '../support/need.ts';
@@ -54,7 +55,8 @@ describe('probes of nginx and HAProxy', { skip: need('nginx', 'haproxy') }, () =
   const ca_file = join(dir, 'cert.pem');
   const children: ChildProcess[] = [];
   const start = (program: string, ...args: string[]): void => {
-    children.push(spawn(program, args, { stdio: 'ignore' }));
+    const env = { ...process.env, PATH: TOOLS_PATH };
+    children.push(spawn(program, args, { env, stdio: 'ignore' }));
   };
 
   before(async () => {

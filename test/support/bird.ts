@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { promisify } from 'node:util';
+import { TOOLS_PATH } from '../../lab/tools.ts';
 
 const run = promisify(execFile);
-const PATH = `${process.env.PATH ?? ''}:/usr/sbin:/sbin`;
 
 export class Bird {
   readonly #folder = mkdtempSync(join(tmpdir(), 'isobar-bird-'));
@@ -20,7 +20,7 @@ export class Bird {
     const head = `log "${this.#log}" all;\nrouter id 10.0.0.254;\nprotocol device {}\n`;
     writeFileSync(config, head + protocols);
     const files = ['-c', config, '-s', this.#socket, '-P', join(this.#folder, 'pid')];
-    const env = { ...process.env, PATH };
+    const env = { ...process.env, PATH: TOOLS_PATH };
     this.#process = spawn('bird', ['-f', ...files], { env, stdio: 'inherit' });
     this.#exit = new Promise((resolve) => this.#process.once('exit', resolve));
   }
@@ -39,7 +39,7 @@ export class Bird {
 
   /** What birdc prints; empty while BIRD is not up yet. */
   async ask(...command: string[]): Promise<string> {
-    const env = { ...process.env, PATH };
+    const env = { ...process.env, PATH: TOOLS_PATH };
     try {
       return (await run('birdc', ['-r', '-s', this.#socket, ...command], { env })).stdout;
     } catch {
@@ -49,7 +49,9 @@ export class Bird {
 
   /** A command that changes something. */
   async tell(...command: string[]): Promise<void> {
-    await run('birdc', ['-s', this.#socket, ...command], { env: { ...process.env, PATH } });
+    await run('birdc', ['-s', this.#socket, ...command], {
+      env: { ...process.env, PATH: TOOLS_PATH },
+    });
   }
 
   signal(name: 'SIGSTOP' | 'SIGCONT'): void {

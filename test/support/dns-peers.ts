@@ -7,6 +7,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { end } from '../../lab/netns.ts';
+import { TOOLS_PATH } from '../../lab/tools.ts';
 import { until } from '../../lab/wait.ts';
 import type { HostPort } from '../../src/net/ip.ts';
 import { buildQuery, type ReadMessage } from './dns-query.ts';
@@ -117,7 +118,7 @@ export async function startProgram(
   origin: string,
   ready = ({ aa }: ReadMessage): boolean => aa,
 ): Promise<Peer> {
-  const env = { ...process.env, PATH: `${process.env.PATH ?? ''}:/usr/sbin:/sbin` };
+  const env = { ...process.env, PATH: TOOLS_PATH };
   // The kernel ends it if this process is killed.
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', program, ...args], { env });
   const said = listen(child);

@@ -9,11 +9,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { promisify } from 'node:util';
+import { TOOLS_PATH } from '../../lab/tools.ts';
 import type { TsigSecret } from '../../src/dns/transfer/signing.ts';
 import type { HostPort } from '../../src/net/ip.ts';
 
 const run = promisify(execFile);
-const PATH = `${process.env.PATH ?? ''}:/usr/sbin:/sbin`;
 
 interface Setting {
   readonly folder: string;
@@ -152,7 +152,7 @@ export class Secondary {
     writeFileSync(file, config({ ...setting, folder: this.#folder }));
     this.#address = setting.self;
     this.#zone = setting.zone;
-    const env = { ...process.env, PATH };
+    const env = { ...process.env, PATH: TOOLS_PATH };
     this.#process = spawn(kind, [...command(file)], { env, stdio: ['ignore', 'pipe', 'pipe'] });
     const note = (text: Buffer): void => {
       this.#log += text.toString();
