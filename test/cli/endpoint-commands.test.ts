@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { TempDeployment } from '../support/deployment.ts';
 import { eventually } from '../support/eventually.ts';
-import { type Ended, FraProcess, freePort, isobar, prepareFra } from '../support/isobar.ts';
+import { type Ended, FraProcess, isobar, moveOthers, prepareFra } from '../support/isobar.ts';
 import { Backend } from '../support/site.ts';
 
 const REASON = /^ {2}verdict {3}(?:not )?answered \(([a-z-]+)\)/m;
@@ -16,12 +16,7 @@ describe('an endpoint that has failed and is back', () => {
   before(async () => {
     copy = await TempDeployment.create();
     const place = await prepareFra(copy, await backend.listen('127.67.1.1', 0));
-    for (const [site, port] of [
-      ['iad', 8302],
-      ['sin', 8303],
-    ] as const) {
-      await copy.edit(`sites/${site}.yaml`, `127.0.0.1:${port}`, `127.0.0.1:${await freePort()}`);
-    }
+    await moveOthers(copy);
     // The guard would use the only endpoint that is up at once.
     await copy.edit(
       'deployment.yaml',

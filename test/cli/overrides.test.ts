@@ -13,7 +13,7 @@ import {
 } from '../../src/cli/overrides.ts';
 import { statusText } from '../../src/cli/status.ts';
 import { TempDeployment } from '../support/deployment.ts';
-import { type Ended, FraProcess, freePort, isobar, prepareFra } from '../support/isobar.ts';
+import { type Ended, FraProcess, isobar, moveOthers, prepareFra } from '../support/isobar.ts';
 import { Backend } from '../support/site.ts';
 
 describe('with fra alone running, of three sites', () => {
@@ -24,12 +24,7 @@ describe('with fra alone running, of three sites', () => {
   before(async () => {
     copy = await TempDeployment.create();
     const place = await prepareFra(copy, await backend.listen('127.67.1.1', 0));
-    for (const [site, port] of [
-      ['iad', 8302],
-      ['sin', 8303],
-    ] as const) {
-      await copy.edit(`sites/${site}.yaml`, `127.0.0.1:${port}`, `127.0.0.1:${await freePort()}`);
-    }
+    await moveOthers(copy);
     fra = new FraProcess(place);
     await fra.ready();
   });

@@ -122,3 +122,13 @@ export class FraProcess {
     if (this.#child.exitCode === null && this.#child.signalCode === null) await this.end('SIGKILL');
   }
 }
+
+/** Gives the sites beside fra API addresses where nobody answers, whatever else runs on the machine. */
+export async function moveOthers(copy: TempDeployment): Promise<void> {
+  for (const [site, port] of [
+    ['iad', 8302],
+    ['sin', 8303],
+  ] as const) {
+    await copy.edit(`sites/${site}.yaml`, `127.0.0.1:${port}`, `127.0.0.1:${await freePort()}`);
+  }
+}
